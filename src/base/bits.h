@@ -1,0 +1,29 @@
+/* Arithmetic on sizes and words. */
+#ifndef FH_BASE_BITS_H
+#define FH_BASE_BITS_H
+
+#include "base/compiler.h"
+
+fh_inline unsigned fh_lowest_bit(uint64_t word) { return (unsigned)__builtin_ctzll(word); }
+
+fh_inline unsigned fh_highest_bit(uint64_t word) { return 63u - (unsigned)__builtin_clzll(word); }
+
+fh_inline bool fh_is_power_of_two(size_t value) { return value != 0 && (value & (value - 1)) == 0; }
+
+fh_inline size_t fh_round_up(size_t value, size_t power_of_two) {
+  return (value + power_of_two - 1) & ~(power_of_two - 1);
+}
+
+fh_inline size_t fh_round_down(size_t value, size_t power_of_two) { return value & ~(power_of_two - 1); }
+
+fh_inline size_t fh_min(size_t a, size_t b) { return a < b ? a : b; }
+
+fh_inline size_t fh_max(size_t a, size_t b) { return a > b ? a : b; }
+
+/* Largest power of two that is not above value; value must not be 0. */
+fh_inline size_t fh_power_of_two_below(size_t value) { return (size_t)1 << fh_highest_bit(value); }
+
+/* The product of two sizes; false when it does not fit. */
+fh_inline bool fh_product(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }
+
+#endif

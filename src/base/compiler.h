@@ -1,0 +1,28 @@
+/* What the code asks of the compiler, in one place. */
+#ifndef FH_BASE_COMPILER_H
+#define FH_BASE_COMPILER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define fh_likely(x) __builtin_expect(!!(x), 1)
+#define fh_unlikely(x) __builtin_expect(!!(x), 0)
+#define fh_noinline __attribute__((noinline))
+#define fh_cold __attribute__((noinline, cold))
+#define fh_inline static inline __attribute__((always_inline))
+#define fh_public __attribute__((visibility("default")))
+
+/* Thread-locals are reached with one load of a constant offset: the library is loaded at start, never later
+ * than the program's own libraries, so the small static block is always available. */
+#define fh_thread_local _Thread_local __attribute__((tls_model("initial-exec")))
+
+#if defined(__SANITIZE_THREAD__)
+#define FH_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define FH_TSAN 1
+#endif
+#endif
+
+#endif

@@ -1,0 +1,185 @@
+/* The public calls: arguments, errno, and what the standards say about the corners. */
+#include <errno.h>
+#include <string.h>
+
+#include "base/fatal.h"
+#include "freehold/freehold.h"
+#include "heap/fast.h"
+#include "heap/internal.h"
+#include "heap/large.h"
+#include "os/os.h"
+
+static fh_cold void *no_memory(void) {
+  errno = ENOMEM;
+  return NULL;
+}
+
+static fh_noinline void *malloc_slow(size_t bytes) {
+  int saved = errno;
+  void *taken = fh_malloc_slow(bytes);
+  errno = saved;
+  return fh_likely(taken != NULL) ? taken : no_memory();
+}
+
+void *fh_malloc(size_t bytes) {
+  if (fh_likely(bytes <= FH_SLAB_MAX)) {
+    fh_span *slab = fh_this.bins[(bytes + 15) >> 4];
+    void *slot = slab->free;
+    if (fh_likely(slot != NULL)) {
+      slab->free = *(void **)slot;
+      return slot;
+    }
+  }
+  return malloc_slow(bytes);
+}
+
+void fh_free(void *pointer) { fh_fast_free(pointer); }
+
+void *fh_calloc(size_t count, size_t bytes) {
+  size_t total, unzeroed;
+  if (fh_unlikely(!fh_product(count, bytes, &total))) {
+    return no_memory();
+  }
+  if (total <= FH_SLAB_MAX) {
+    void *slot = fh_malloc(total);
+    return slot == NULL ? NULL : memset(slot, 0, total);
+  }
+  int saved = errno;
+  void *taken = fh_take(total, &unzeroed);
+  errno = saved;
+  if (taken == NULL) {
+    return no_memory();
+  }
+  return memset(taken, 0, fh_min(unzeroed, total));
+}
+
+static void *move_to_new(void *pointer, size_t old, size_t bytes) {
+  void *taken = fh_malloc(bytes);
+  if (taken != NULL) {
+    memcpy(taken, pointer, fh_min(old, bytes));
+    fh_free(pointer);
+  }
+  return taken;
+}
+
+static void *realloc_chunk(fh_span *span, void *pointer, size_t bytes) {
+  size_t old = fh_chunk_usable(pointer);
+  bool mine = span->heap == fh_this.heap && fh_this.heap != NULL;
+  bool fits = bytes > FH_SLAB_MAX && bytes <= FH_CHUNK_MAX;
+  if (fits && mine && fh_chunk_resize(&fh_this.heap->chunks, pointer, bytes)) {
+    return pointer;
+  }
+  if (fits && bytes <= old && bytes >= old / 2) {
+    return pointer;
+  }
+  return move_to_new(pointer, old, bytes);
+}
+
+static void *realloc_large(fh_span *span, void *pointer, size_t bytes) {
+  if (bytes <= FH_CHUNK_MAX) {
+    return move_to_new(pointer, fh_span_bytes(span), bytes);
+  }
+  if (bytes > FH_OBJECT_MAX) {
+    return NULL;
+  }
+  return fh_large_resize(span, bytes) ? pointer : fh_large_move(span, bytes);
+}
+
+static void *realloc_block(void *pointer, size_t bytes) {
+  size_t usable = fh_block_usable("realloc", pointer);
+  fh_span *span = fh_arena_find(pointer);
+  unsigned kind = fh_span_kind_of(span);
+  if (kind == FH_SPAN_SLAB) {
+    return bytes <= usable && bytes > usable / 2 ? pointer : move_to_new(pointer, usable, bytes);
+  }
+  return kind == FH_SPAN_LARGE ? realloc_large(span, pointer, bytes) : realloc_chunk(span, pointer, bytes);
+}
+
+/* realloc(p, 0) frees and returns NULL, as glibc does; C23 leaves it undefined. */
+void *fh_realloc(void *pointer, size_t bytes) {
+  if (pointer == NULL) {
+    return fh_malloc(bytes);
+  }
+  if (bytes == 0) {
+    fh_free(pointer);
+    return NULL;
+  }
+  int saved = errno;
+  void *taken = realloc_block(pointer, bytes);
+  errno = saved;
+  return taken != NULL ? taken : no_memory();
+}
+
+void *fh_reallocarray(void *pointer, size_t count, size_t bytes) {
+  size_t total;
+  return fh_product(count, bytes, &total) ? fh_realloc(pointer, total) : no_memory();
+}
+
+static void *take_aligned(size_t alignment, size_t bytes) {
+  int saved = errno;
+  void *taken = bytes > FH_OBJECT_MAX || alignment > FH_OBJECT_MAX / 2 ? NULL : fh_take_aligned(alignment, bytes);
+  errno = saved;
+  return taken;
+}
+
+void *fh_memalign(size_t alignment, size_t bytes) {
+  if (!fh_is_power_of_two(alignment)) {
+    if (alignment > FH_OBJECT_MAX / 2) {
+      errno = EINVAL;
+      return NULL;
+    }
+    alignment = alignment == 0 ? FH_ALIGNMENT : 2 * fh_power_of_two_below(alignment); /* the next one, as glibc */
+  }
+  void *taken = take_aligned(alignment, bytes);
+  return taken != NULL ? taken : no_memory();
+}
+
+void *fh_aligned_alloc(size_t alignment, size_t bytes) {
+  if (!fh_is_power_of_two(alignment)) {
+    errno = EINVAL;
+    return NULL;
+  }
+  return fh_memalign(alignment, bytes);
+}
+
+int fh_posix_memalign(void **out, size_t alignment, size_t bytes) {
+  if (!fh_is_power_of_two(alignment) || alignment % sizeof(void *) != 0) {
+    return EINVAL;
+  }
+  void *taken = take_aligned(alignment, bytes);
+  if (taken == NULL) {
+    return ENOMEM;
+  }
+  *out = taken;
+  return 0;
+}
+
+size_t fh_usable_size(const void *pointer) {
+  return pointer == NULL ? 0 : fh_block_usable("malloc_usable_size", pointer);
+}
+
+void fh_free_sized(void *pointer, size_t bytes) {
+  (void)bytes;
+  fh_free(pointer);
+}
+
+void fh_free_aligned_sized(void *pointer, size_t alignment, size_t bytes) {
+  (void)alignment;
+  (void)bytes;
+  fh_free(pointer);
+}
+
+int fh_trim(size_t keep) {
+  int saved = errno;
+  fh_heap *heap = fh_this.heap;
+  size_t given = 0;
+  (void)keep;
+  if (heap != NULL) {
+    fh_remote_post_all(heap);
+    fh_remote_drain(heap);
+    given = fh_chunk_trim(&heap->chunks);
+  }
+  given += fh_pages_trim();
+  errno = saved;
+  return given != 0;
+}

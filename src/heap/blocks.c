@@ -1,0 +1,135 @@
+/* The slow path: from a size, or an address, to the part of the heap that serves it. */
+#include "base/fatal.h"
+#include "heap/fast.h"
+#include "heap/internal.h"
+#include "heap/large.h"
+
+/* What a thread does for others before it asks for more memory. */
+static void take_in(fh_heap *heap) { fh_remote_drain(heap); }
+
+void *fh_block_take(fh_heap *heap, size_t bytes, size_t *unzeroed) {
+  bool zero = false;
+  *unzeroed = SIZE_MAX;
+  take_in(heap);
+  if (bytes <= FH_SLAB_MAX) {
+    return fh_slab_take(heap, fh_class_of(bytes));
+  }
+  if (bytes <= FH_CHUNK_MAX) {
+    return fh_chunk_take(&heap->chunks, bytes, unzeroed);
+  }
+  void *taken = bytes > FH_OBJECT_MAX ? NULL : fh_large_take(1, bytes, &zero);
+  if (zero) {
+    *unzeroed = 0;
+  }
+  return taken;
+}
+
+static fh_noinline void *take_borrowed(size_t bytes, size_t *unzeroed) {
+  fh_heap *heap = fh_heap_borrow();
+  void *taken = NULL;
+  *unzeroed = SIZE_MAX;
+  if (heap != NULL) {
+    taken = fh_block_take(heap, bytes, unzeroed);
+    fh_heap_return(heap);
+  }
+  return taken;
+}
+
+void *fh_take(size_t bytes, size_t *unzeroed) {
+  fh_heap *heap = fh_heap_mine();
+  return fh_likely(heap != NULL) ? fh_block_take(heap, bytes, unzeroed) : take_borrowed(bytes, unzeroed);
+}
+
+void *fh_malloc_slow(size_t bytes) {
+  size_t unzeroed;
+  return fh_take(bytes, &unzeroed);
+}
+
+void *fh_take_aligned(size_t alignment, size_t bytes) {
+  size_t unzeroed, rounded = fh_round_up(fh_max(bytes, 1), alignment);
+  bool zero;
+  if (alignment <= FH_ALIGNMENT || (rounded >= bytes && rounded <= FH_SLAB_MAX)) {
+    return fh_take(alignment <= FH_ALIGNMENT ? bytes : rounded, &unzeroed);
+  }
+  if (bytes > FH_CHUNK_MAX || alignment > FH_CHUNK_MAX / 4) {
+    return bytes > FH_OBJECT_MAX ? NULL : fh_large_take(alignment, bytes, &zero);
+  }
+  fh_heap *heap = fh_heap_mine(), *lent = heap != NULL ? NULL : fh_heap_borrow();
+  void *taken = NULL;
+  if (heap != NULL || lent != NULL) {
+    taken = fh_chunk_take_aligned(heap != NULL ? &heap->chunks : &lent->chunks, alignment, bytes);
+  }
+  if (lent != NULL) {
+    fh_heap_return(lent);
+  }
+  return taken;
+}
+
+/* Freeing. */
+
+/* The head of the span that holds the pointer, or one line and the end. */
+static fh_span *head_of(const char *call, const void *pointer) {
+  fh_span *span = fh_arena_find(pointer);
+  if (span == NULL) {
+    fh_fatal(call, pointer, "not from this heap: another allocator's, or never allocated");
+  }
+  unsigned kind = fh_span_kind_of(span);
+  if (kind == FH_SPAN_INSIDE) {
+    fh_span *head = span - span->u.back;
+    if (fh_span_kind_of(head) == FH_SPAN_CHUNKS && head->pages > span->u.back) {
+      return head;
+    }
+    fh_fatal(call, pointer, "not the start of an allocation");
+  }
+  if (kind != FH_SPAN_SLAB && kind != FH_SPAN_CHUNKS && kind != FH_SPAN_LARGE) {
+    fh_fatal(call, pointer, "freed already (double free), or never allocated");
+  }
+  return span;
+}
+
+void fh_block_give(fh_heap *heap, const char *call, fh_span *span, void *pointer) {
+  if (fh_span_kind_of(span) == FH_SPAN_SLAB) {
+    fh_slab_give(heap, call, span, pointer);
+  } else {
+    fh_chunk_give(&heap->chunks, call, pointer);
+  }
+}
+
+size_t fh_block_usable(const char *call, const void *pointer) {
+  fh_span *span = head_of(call, pointer);
+  switch (fh_span_kind_of(span)) {
+    case FH_SPAN_SLAB: return (size_t)span->class * 16;
+    case FH_SPAN_LARGE: return fh_span_bytes(span);
+    default: fh_chunk_check(call, pointer); return fh_chunk_usable(pointer);
+  }
+}
+
+void fh_free_slow(const char *call, void *pointer) {
+  if (pointer == NULL) {
+    return;
+  }
+  fh_heap *mine = fh_this.heap;
+  fh_span *span = fh_arena_find(pointer);
+  if (span == NULL || span->heap != mine || mine == NULL || fh_span_kind_of(span) > FH_SPAN_CHUNKS) {
+    span = head_of(call, pointer);
+  }
+  if (fh_span_kind_of(span) == FH_SPAN_LARGE) {
+    fh_large_give(call, span, pointer);
+    return;
+  }
+  if (fh_span_kind_of(span) < FH_SPAN_SLAB) {
+    span = head_of(call, pointer); /* says what is wrong and stops */
+  }
+  fh_heap *to = fh_span_heap(span);
+  if (to == mine) {
+    fh_block_give(mine, call, span, pointer);
+    return;
+  }
+  size_t bytes = fh_block_usable(call, pointer);
+  mine = fh_heap_mine();
+  if (mine != NULL) {
+    fh_remote_give(mine, to, pointer, bytes);
+  } else {
+    fh_remote_post_one(to, pointer);
+  }
+}

@@ -1,0 +1,386 @@
+#include "heap/chunk.h"
+
+#include "base/fatal.h"
+#include "heap/chunk_ops.h"
+#include "heap/heap.h"
+#include "os/os.h"
+
+/* A rest shorter than this stays with the chunk: slabs serve what would fit it. */
+enum { SPLIT_LEAST = 4 };
+
+/* Holes. */
+
+static void dirty_link(fh_chunks *h, big_hole *big) {
+  big->dirty = (fh_hole){h->dirty_list.next, &h->dirty_list};
+  if (h->dirty_list.next != NULL) {
+    h->dirty_list.next->prev = &big->dirty;
+  } else {
+    h->dirty_last = &big->dirty;
+  }
+  h->dirty_list.next = &big->dirty;
+  h->dirty_units += big->units;
+}
+
+static void dirty_unlink(fh_chunks *h, big_hole *big) {
+  big->dirty.prev->next = big->dirty.next;
+  if (big->dirty.next != NULL) {
+    big->dirty.next->prev = big->dirty.prev;
+  } else {
+    h->dirty_last = big->dirty.prev == &h->dirty_list ? NULL : big->dirty.prev;
+  }
+  h->dirty_units -= big->units;
+}
+
+/* Writes a hole of `length` units of which `dirty` may have memory behind them, and indexes it. */
+static void hole_insert(fh_chunks *h, fh_chunk *c, uint64_t length, uint64_t dirty, uint64_t flags) {
+  chunk_write(c, length, chunk_before_length(c), flags);
+  fh_good_insert(&h->holes, hole_link(c), length);
+  h->free_units += length;
+  if (length >= FH_BIG_UNITS) {
+    big_of(c)->units = dirty;
+    if (dirty != 0) {
+      dirty_link(h, big_of(c));
+    }
+  }
+  chunk_tell_next(c, true);
+}
+
+/* Takes a hole out of the index; its units that may be dirty. */
+static uint64_t hole_remove(fh_chunks *h, fh_chunk *c) {
+  uint64_t length = chunk_length(c);
+  fh_good_remove(&h->holes, hole_link(c), length);
+  h->free_units -= length;
+  if (length < FH_BIG_UNITS) {
+    return length;
+  }
+  if (big_of(c)->units != 0) {
+    dirty_unlink(h, big_of(c));
+  }
+  return big_of(c)->units;
+}
+
+/* Stretches. */
+
+static fh_span *span_of(fh_hole *link) { return (fh_span *)(void *)((char *)link - offsetof(fh_span, link)); }
+
+static void mark_pages(fh_span *span, struct fh_heap *heap) {
+  for (uint32_t i = 0; i < span->pages; i++) {
+    __atomic_store_n(&span[i].heap, heap, __ATOMIC_RELAXED);
+    if (i != 0) {
+      fh_span_set_owner(&span[i], NULL);
+      span[i].u.back = i;
+      fh_span_set_kind(&span[i], FH_SPAN_INSIDE);
+    }
+  }
+}
+
+/* Larger stretches for larger heaps: fewer borders that no chunk can cross. Untouched pages cost nothing. */
+static size_t stretch_pages(const fh_chunks *h, uint64_t units) {
+  size_t least = (size_t)(units * FH_UNIT + 2 * FH_UNIT);
+  size_t want = fh_min(fh_max((size_t)h->total_bytes / 8, FH_STRETCH_LEAST), FH_STRETCH_MOST);
+  return fh_round_up(fh_max(least, want), FH_PAGE_SIZE) >> FH_PAGE_SHIFT;
+}
+
+static bool stretch_add(fh_chunks *h, uint64_t units) {
+  size_t count = stretch_pages(h, units);
+  size_t least = fh_round_up((size_t)(units + 2) * FH_UNIT, FH_PAGE_SIZE) >> FH_PAGE_SHIFT;
+  fh_span *span = fh_pages_take(count, 1, FH_SPAN_CHUNKS);
+  if (span == NULL && count > least) {
+    span = fh_pages_take(least, 1, FH_SPAN_CHUNKS);
+  }
+  if (span == NULL) {
+    return false;
+  }
+  mark_pages(span, h->heap);
+  span->link = (fh_hole){h->stretches.next, &h->stretches};
+  if (h->stretches.next != NULL) {
+    h->stretches.next->prev = &span->link;
+  }
+  h->stretches.next = &span->link;
+  h->total_bytes += fh_span_bytes(span);
+  uint64_t length = fh_span_bytes(span) / FH_UNIT - 1;
+  fh_chunk *first = (fh_chunk *)(void *)(span->start + FH_UNIT - FH_CHUNK_HEAD);
+  chunk_write(chunk_at(first, (int64_t)length), 0, length, CHUNK_USED | CHUNK_BEFORE_FREE);
+  chunk_write(first, length, 0, 0);
+  hole_insert(h, first, length, span->fresh ? 0 : length, span->fresh ? CHUNK_FRESH : 0);
+  return true;
+}
+
+/* A hole from border to border: the pages go back, but for one stretch of a heap that has no other. */
+static bool stretch_drop(fh_chunks *h, fh_chunk *c, uint64_t length) {
+  if (chunk_before_length(c) != 0 || chunk_length(chunk_at(c, (int64_t)length)) != 0) {
+    return false;
+  }
+  fh_span *span = fh_arena_find(c);
+  if (fh_span_bytes(span) == h->total_bytes && fh_span_bytes(span) <= FH_STRETCH_LEAST) {
+    return false;
+  }
+  span->link.prev->next = span->link.next;
+  if (span->link.next != NULL) {
+    span->link.next->prev = span->link.prev;
+  }
+  h->total_bytes -= fh_span_bytes(span);
+  fh_pages_give(span);
+  return true;
+}
+
+/* Purging. */
+
+/* The whole kernel pages inside a hole, behind its links. */
+static bool hole_purge(fh_chunk *c) {
+  size_t page = fh_os_page_size();
+  char *from = (char *)fh_round_up((uintptr_t)c + sizeof(big_hole), page);
+  char *to = (char *)fh_round_down((uintptr_t)chunk_next(c), page);
+  return from >= to || fh_os_purge(from, (size_t)(to - from));
+}
+
+static size_t purge_to(fh_chunks *h, uint64_t target) {
+  size_t before = (size_t)h->dirty_units;
+  while (h->dirty_units > target && h->dirty_last != NULL) {
+    big_hole *big = (big_hole *)(void *)((char *)h->dirty_last - offsetof(big_hole, dirty));
+    dirty_unlink(h, big);
+    if (!hole_purge((fh_chunk *)big)) {
+      dirty_link(h, big);
+      break;
+    }
+    big->units = 0;
+  }
+  return (before - (size_t)h->dirty_units) * FH_UNIT;
+}
+
+static void keep_budget(fh_chunks *h) {
+  uint64_t most = FH_CHUNK_RETAIN / FH_UNIT + (h->total_bytes / FH_UNIT - h->free_units) / 16;
+  if (h->dirty_units > most) {
+    purge_to(h, most / 2);
+  }
+}
+
+/* Coalescing. */
+
+static void coalesce(fh_chunks *h, fh_chunk *c) {
+  uint64_t length = chunk_length(c), dirty = length;
+  fh_chunk *next = chunk_at(c, (int64_t)length);
+  chunk_write(c, length, chunk_before_length(c), chunk_flags(c) & CHUNK_BEFORE_FREE);
+  if (fh_unlikely(chunk_before_length(next) != length)) {
+    fh_fatal("free", chunk_user(c), "the header behind this allocation is damaged: something wrote past its end");
+  }
+  if ((chunk_flags(next) & CHUNK_USED) == 0) {
+    dirty += hole_remove(h, next);
+    length += chunk_length(next);
+  }
+  if ((chunk_flags(c) & CHUNK_BEFORE_FREE) != 0) {
+    c = chunk_before(c);
+    dirty += hole_remove(h, c);
+    length += chunk_length(c);
+  }
+  if (!stretch_drop(h, c, length)) {
+    hole_insert(h, c, length, dirty, 0);
+    if (length >= FH_BIG_UNITS) {
+      keep_budget(h);
+    }
+  }
+}
+
+static void quick_flush(fh_chunks *h, fh_quick *list) {
+  void *user = list->first;
+  list->first = NULL;
+  list->count = 0;
+  while (user != NULL) {
+    void *next = *(void **)user;
+    h->quick_bytes -= chunk_length(chunk_of(user)) * FH_UNIT;
+    coalesce(h, chunk_of(user));
+    user = next;
+  }
+}
+
+static void quick_flush_all(fh_chunks *h) {
+  for (unsigned i = 0; i < FH_QUICK_LENGTHS; i++) {
+    quick_flush(h, &h->quick[i]);
+  }
+}
+
+/* Taking. */
+
+static fh_chunk *hole_find(fh_chunks *h, uint64_t units) {
+  fh_hole *hole = fh_good_find(&h->holes, units, hole_length);
+  if (hole == NULL && h->quick_bytes >= units * FH_UNIT) {
+    quick_flush_all(h);
+    hole = fh_good_find(&h->holes, units, hole_length);
+  }
+  if (hole == NULL && stretch_add(h, units)) {
+    hole = fh_good_find(&h->holes, units, hole_length);
+  }
+  return hole == NULL ? NULL : hole_chunk(hole);
+}
+
+/* Splits what is too large; the chunk is used afterwards. */
+static void hole_use(fh_chunks *h, fh_chunk *c, uint64_t units) {
+  uint64_t length = chunk_length(c), before = chunk_before_length(c);
+  uint64_t fresh = chunk_flags(c) & CHUNK_FRESH;
+  uint64_t dirty = hole_remove(h, c), rest = length - units;
+  if (rest < SPLIT_LEAST) {
+    chunk_write(c, length, before, CHUNK_USED);
+    chunk_tell_next(c, false);
+    return;
+  }
+  fh_chunk *behind = chunk_at(c, (int64_t)units);
+  chunk_write(c, units, before, CHUNK_USED);
+  chunk_write(behind, rest, units, 0);
+  hole_insert(h, behind, rest, dirty < rest ? dirty : rest, fresh);
+}
+
+static void *take_hole(fh_chunks *h, uint64_t units, size_t *unzeroed) {
+  fh_chunk *c = hole_find(h, units);
+  if (c == NULL) {
+    return NULL;
+  }
+  bool fresh = (chunk_flags(c) & CHUNK_FRESH) != 0;
+  hole_use(h, c, units);
+  if (unzeroed != NULL) {
+    *unzeroed = fresh ? sizeof(big_hole) - FH_CHUNK_HEAD : SIZE_MAX;
+  }
+  return chunk_user(c);
+}
+
+void *fh_chunk_take(fh_chunks *h, size_t bytes, size_t *unzeroed) {
+  uint64_t units = chunk_units(bytes);
+  if (units < FH_QUICK_LENGTHS) {
+    fh_quick *list = &h->quick[units];
+    void *user = list->first;
+    if (user != NULL) {
+      fh_chunk *c = chunk_of(user);
+      list->first = *(void **)user;
+      list->count--;
+      h->quick_bytes -= units * FH_UNIT;
+      chunk_set(c, chunk_head(c) & ~(uint64_t)CHUNK_QUICK);
+      if (unzeroed != NULL) {
+        *unzeroed = SIZE_MAX;
+      }
+      return user;
+    }
+  }
+  return take_hole(h, units, unzeroed);
+}
+
+/* Takes enough to move the start up to a boundary, and gives the front back as a hole:
+ *
+ *   | head | ....... | head | user ............ |
+ *   front: a hole      ^ user is aligned                                                                        */
+void *fh_chunk_take_aligned(fh_chunks *h, size_t alignment, size_t bytes) {
+  uint64_t units = chunk_units(bytes);
+  fh_chunk *c = hole_find(h, units + alignment / FH_UNIT + 2);
+  if (c == NULL) {
+    return NULL;
+  }
+  uintptr_t user = (uintptr_t)chunk_user(c);
+  uintptr_t at = fh_round_up(user, alignment);
+  if (at != user && at - user < 2 * FH_UNIT) {
+    at += alignment;
+  }
+  uint64_t front = (at - user) / FH_UNIT;
+  if (front == 0) {
+    hole_use(h, c, units);
+    return chunk_user(c);
+  }
+  hole_use(h, c, front + units);
+  uint64_t total = chunk_length(c);
+  fh_chunk *aligned = chunk_at(c, (int64_t)front);
+  chunk_write(aligned, total - front, front, CHUNK_USED);
+  chunk_tell_next(aligned, false);
+  chunk_write(c, front, chunk_before_length(c), CHUNK_USED);
+  coalesce(h, c);
+  return chunk_user(aligned);
+}
+
+/* Giving back. */
+
+void fh_chunk_check(const char *call, const void *user) {
+  fh_chunk *c = chunk_of(user);
+  uint64_t head = chunk_head(c);
+  if (((uintptr_t)user & (FH_UNIT - 1)) != 0 || (head >> CHUNK_CHECK_SHIFT << CHUNK_CHECK_SHIFT) != chunk_check(c)) {
+    fh_fatal(call, user, "not the start of an allocation, or its header was overwritten");
+  }
+  if ((head & (CHUNK_USED | CHUNK_QUICK)) != CHUNK_USED) {
+    fh_fatal(call, user, "freed already (double free)");
+  }
+}
+
+static void quick_push(fh_chunks *h, fh_quick *list, fh_chunk *c, uint64_t units) {
+  chunk_set(c, chunk_head(c) | CHUNK_QUICK);
+  *(void **)chunk_user(c) = list->first;
+  list->first = chunk_user(c);
+  h->quick_bytes += units * FH_UNIT;
+  if (++list->count > FH_QUICK_MOST) {
+    quick_flush(h, list);
+  }
+  if (fh_unlikely(h->quick_bytes > FH_QUICK_BYTES)) {
+    quick_flush_all(h);
+  }
+}
+
+void fh_chunk_give(fh_chunks *h, const char *call, void *user) {
+  fh_chunk *c = chunk_of(user);
+  fh_chunk_check(call, user);
+  uint64_t units = chunk_length(c);
+  if (units < FH_QUICK_LENGTHS) {
+    quick_push(h, &h->quick[units], c, units);
+  } else {
+    coalesce(h, c);
+  }
+}
+
+/* Shrinks a used chunk to `units`; the rest becomes a hole and joins the one behind it. */
+static void split_rest(fh_chunks *h, fh_chunk *c, uint64_t units) {
+  uint64_t length = chunk_length(c);
+  if (length - units < SPLIT_LEAST) {
+    return;
+  }
+  fh_chunk *behind = chunk_at(c, (int64_t)units);
+  chunk_write(c, units, chunk_before_length(c), chunk_flags(c));
+  chunk_write(behind, length - units, units, CHUNK_USED);
+  chunk_tell_next(behind, false);
+  coalesce(h, behind);
+}
+
+bool fh_chunk_resize(fh_chunks *h, void *user, size_t bytes) {
+  fh_chunk *c = chunk_of(user), *next = chunk_next(c);
+  uint64_t units = chunk_units(bytes), length = chunk_length(c);
+  if (units > length) {
+    if ((chunk_flags(next) & CHUNK_USED) != 0 || length + chunk_length(next) < units) {
+      return false;
+    }
+    uint64_t more = units - length;
+    hole_use(h, next, more);
+    chunk_write(c, length + chunk_length(next), chunk_before_length(c), chunk_flags(c));
+    chunk_tell_next(c, (chunk_flags(chunk_next(c)) & CHUNK_BEFORE_FREE) != 0);
+    return true;
+  }
+  split_rest(h, c, units);
+  return true;
+}
+
+size_t fh_chunk_usable(const void *user) { return (size_t)chunk_length(chunk_of(user)) * FH_UNIT - FH_CHUNK_HEAD; }
+
+size_t fh_chunk_trim(fh_chunks *h) {
+  quick_flush_all(h);
+  return purge_to(h, 0);
+}
+
+/* Looking. */
+
+static void walk_stretch(fh_span *span, fh_chunk_visit *visit, void *arg) {
+  fh_chunk *c = (fh_chunk *)(void *)(span->start + FH_UNIT - FH_CHUNK_HEAD);
+  for (; chunk_length(c) != 0; c = chunk_next(c)) {
+    uint64_t flags = chunk_flags(c);
+    fh_chunk_state state = (flags & CHUNK_USED) == 0   ? FH_CHUNK_HOLE
+                           : (flags & CHUNK_QUICK) != 0 ? FH_CHUNK_QUICK
+                                                        : FH_CHUNK_USED;
+    visit(arg, chunk_user(c), (size_t)chunk_length(c) * FH_UNIT, state);
+  }
+}
+
+void fh_chunk_walk(const fh_chunks *h, fh_chunk_visit *visit, void *arg) {
+  for (fh_hole *link = h->stretches.next; link != NULL; link = link->next) {
+    walk_stretch(span_of(link), visit, arg);
+  }
+}

@@ -1,0 +1,69 @@
+/* The chunk heap: the textbook's free list with a header in front of each chunk, one heap a thread.
+ *
+ *   a stretch (a span of pages)
+ *   | pad 8 | head | user ... | head | user ... | head | hole .................. | head: END |
+ *           ^ chunk           ^ chunk           ^ hole                           size 0
+ *
+ *   head, 64 bits:   | check 14 | length of the chunk before 22 | length 22 | flags 6 |      lengths in 16-byte units
+ *   used chunk:      | head 8 | user memory, aligned to 16 ................ |
+ *   hole:            | head 8 | next 8 | prev 8 | ......................... |
+ *   big hole:        | head 8 | next 8 | prev 8 | dirty list 16 | dirty units 8 | ... |
+ *
+ * A chunk that is given back waits in the quick list of its exact length; when a list is full all of it is coalesced
+ * with its neighbours at once and what comes out is indexed by length (fit/good.h). Big holes have their pages purged
+ * under a budget of their own. Nothing here is locked: a heap is used by its thread alone. */
+#ifndef FH_HEAP_CHUNK_H
+#define FH_HEAP_CHUNK_H
+
+#include "fit/good.h"
+#include "pages/pages.h"
+
+enum {
+  FH_UNIT = 16,
+  FH_CHUNK_HEAD = 8,
+  FH_QUICK_LENGTHS = 130, /* units: chunks up to 2 KiB wait in quick lists */
+  FH_QUICK_MOST = 16,     /* chunks in one of them */
+  FH_QUICK_BYTES = 64 << 10,
+  FH_BIG_UNITS = (32 << 10) / FH_UNIT /* holes from here on know how much of them is dirty */
+};
+
+typedef struct fh_chunk {
+  uint64_t head;
+} fh_chunk;
+
+typedef struct fh_quick {
+  void *first;
+  uint32_t count;
+} fh_quick;
+
+typedef struct fh_chunks {
+  fh_quick quick[FH_QUICK_LENGTHS];
+  fh_good holes;
+  fh_hole dirty_list; /* head of the big holes with dirty pages, oldest last */
+  fh_hole *dirty_last;
+  fh_hole stretches;  /* head of the list of spans */
+  struct fh_heap *heap;
+  uint64_t dirty_units;  /* in big holes */
+  uint64_t quick_bytes;
+  uint64_t total_bytes;  /* of all stretches */
+  uint64_t free_units;   /* in holes */
+} fh_chunks;
+
+/* bytes <= FH_CHUNK_MAX. *zero tells how many bytes at the start of the memory are not known to be zero, SIZE_MAX when
+ * all of them; may be NULL. NULL: no memory. */
+void *fh_chunk_take(fh_chunks *, size_t bytes, size_t *unzeroed);
+void *fh_chunk_take_aligned(fh_chunks *, size_t alignment, size_t bytes);
+void fh_chunk_give(fh_chunks *, const char *call, void *user);
+/* Grows or shrinks in place; false when the neighbour is not free. */
+bool fh_chunk_resize(fh_chunks *, void *user, size_t bytes);
+size_t fh_chunk_usable(const void *user);
+/* Stops the program with one line when `user` is not the start of a used chunk. */
+void fh_chunk_check(const char *call, const void *user);
+/* Coalesces everything and purges what is dirty; bytes given back. */
+size_t fh_chunk_trim(fh_chunks *);
+
+typedef enum fh_chunk_state { FH_CHUNK_USED, FH_CHUNK_QUICK, FH_CHUNK_HOLE } fh_chunk_state;
+typedef void fh_chunk_visit(void *arg, const void *user, size_t bytes, fh_chunk_state);
+void fh_chunk_walk(const fh_chunks *, fh_chunk_visit *, void *arg);
+
+#endif

@@ -1,0 +1,84 @@
+/* A thread's heap: its slabs, its chunk heap, and the messages it owes and is owed. */
+#ifndef FH_HEAP_HEAP_H
+#define FH_HEAP_HEAP_H
+
+#include "heap/chunk.h"
+#include "heap/sizes.h"
+
+#if FREEHOLD_TINY
+#define FH_STRETCH_LEAST ((size_t)192 << 10)
+#define FH_STRETCH_MOST ((size_t)512 << 10)
+#define FH_REMOTE_MOST 4
+#else
+#define FH_STRETCH_LEAST ((size_t)1 << 20)
+#define FH_STRETCH_MOST ((size_t)32 << 20)
+#define FH_REMOTE_MOST 64 /* frees in a batch */
+#endif
+#define FH_CHUNK_RETAIN ((size_t)128 << 10) /* dirty bytes in big holes of a heap, beside 1/16 of its live bytes */
+#define FH_REMOTE_BYTES ((size_t)64 << 10)  /* bytes in a batch */
+
+enum { FH_FULLNESS = 4, FH_REMOTE_SLOTS = 8 };
+
+/* Partial slabs by fullness: quarter 3 holds the fullest, and is served first, so that the emptiest can go. */
+typedef struct fh_slabs {
+  fh_hole partial[FH_FULLNESS];
+  fh_hole full;
+} fh_slabs;
+
+/* Frees for one other heap, linked through their first word. */
+typedef struct fh_batch {
+  struct fh_heap *to;
+  void *first, *last;
+  size_t count, bytes;
+} fh_batch;
+
+enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copied by fork */ };
+
+typedef struct fh_heap {
+  fh_span **bins; /* current slab of each class: the thread's own, or `parked` */
+  void *owner;    /* what its slabs carry; NULL when frees are not to take the fast path */
+  fh_span *parked[FH_CLASSES];
+  fh_slabs slabs[FH_CLASSES];
+  fh_batch out[FH_REMOTE_SLOTS];
+  void *inbox; /* atomic: batches posted by other threads */
+  int state;   /* atomic */
+  struct fh_heap *next;        /* all heaps ever made */
+  struct fh_heap *next_orphan;
+  fh_chunks chunks; /* last: its bins are large and mostly untouched */
+} fh_heap;
+
+/* Slabs (slab.c). Never locked: the caller is the heap's thread, or holds the orphan lock. */
+void *fh_slab_take(fh_heap *, unsigned class);
+void fh_slab_event(fh_heap *, fh_span *);
+void fh_slab_give(fh_heap *, const char *call, fh_span *, void *pointer);
+void fh_slab_park(fh_heap *);               /* no slab is current afterwards */
+void fh_slab_own(fh_heap *, void *owner);   /* writes the owner of every slab */
+size_t fh_slab_live(const fh_span *);       /* slots in the hands of the program */
+extern fh_span fh_no_slab;
+
+/* Threads (thread.c). */
+fh_heap *fh_heap_mine(void);           /* of this thread, made when needed; NULL: no memory, or the thread is ending */
+fh_heap *fh_heap_borrow(void);         /* an orphan for one operation of a thread that has no heap any more */
+void fh_heap_return(fh_heap *);
+fh_heap *fh_heap_all(void);
+void fh_heap_start(void);              /* once, before anything else */
+void fh_heap_fork_prepare(void);
+void fh_heap_fork_parent(void);
+void fh_heap_fork_child(void);
+
+/* Remote frees (remote.c). */
+void fh_remote_give(fh_heap *mine, fh_heap *to, void *pointer, size_t bytes);
+void fh_remote_post_one(fh_heap *to, void *pointer); /* for a thread without a heap */
+void fh_remote_post_all(fh_heap *);
+void fh_remote_drain(fh_heap *);       /* frees what others have posted */
+void fh_remote_reap(fh_heap *);        /* the same for an orphan */
+void fh_orphans_lock(void);
+void fh_orphans_unlock(void);
+void fh_orphans_reset_lock(void);
+
+/* Any block of any heap (blocks.c). */
+void *fh_block_take(fh_heap *, size_t bytes, size_t *unzeroed);
+void fh_block_give(fh_heap *, const char *call, fh_span *, void *pointer); /* slab or chunk of this heap */
+size_t fh_block_usable(const char *call, const void *pointer);
+
+#endif

@@ -1,0 +1,153 @@
+/* Heaps and threads: a thread takes over an orphan or makes a heap, and leaves it as an orphan when it ends. */
+#include <pthread.h>
+
+#include "heap/fast.h"
+#include "heap/settings.h"
+#include "os/os.h"
+#include "pages/meta.h"
+
+#define NO &fh_no_slab
+fh_thread_local fh_thread fh_this = {
+    .bins = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
+};
+_Static_assert(FH_CLASSES == 17, "one initializer a class");
+
+static fh_heap *all_heaps;    /* atomic; only ever pushed to */
+static fh_heap *first_orphan; /* under the orphan lock */
+
+fh_heap *fh_heap_all(void) { return __atomic_load_n(&all_heaps, __ATOMIC_ACQUIRE); }
+
+static fh_heap *heap_make(void) {
+  fh_heap *heap = fh_meta_take(sizeof(fh_heap));
+  if (heap == NULL) {
+    return NULL;
+  }
+  for (unsigned class = 0; class < FH_CLASSES; class ++) {
+    heap->parked[class] = &fh_no_slab;
+  }
+  heap->bins = heap->parked;
+  heap->chunks.heap = heap;
+  heap->next = __atomic_load_n(&all_heaps, __ATOMIC_RELAXED);
+  while (!__atomic_compare_exchange_n(&all_heaps, &heap->next, heap, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+  }
+  return heap;
+}
+
+static fh_heap *pop_orphan(void) {
+  fh_heap *heap = first_orphan;
+  if (heap != NULL) {
+    first_orphan = heap->next_orphan;
+    __atomic_store_n(&heap->state, FH_HEAP_LIVE, __ATOMIC_SEQ_CST);
+  }
+  return heap;
+}
+
+static void push_orphan(fh_heap *heap) {
+  __atomic_store_n(&heap->state, FH_HEAP_ORPHAN, __ATOMIC_SEQ_CST);
+  heap->next_orphan = first_orphan;
+  first_orphan = heap;
+}
+
+static void move_in(fh_heap *heap) {
+  for (unsigned class = 0; class < FH_CLASSES; class ++) {
+    fh_this.bins[class] = heap->parked[class];
+    heap->parked[class] = &fh_no_slab;
+  }
+  heap->bins = fh_this.bins;
+  fh_this.heap = heap;
+  fh_slab_own(heap, fh_self());
+}
+
+static void move_out(void *value) {
+  fh_heap *heap = fh_this.heap;
+  (void)value;
+  if (heap == NULL) {
+    return;
+  }
+  fh_remote_post_all(heap);
+  fh_remote_drain(heap);
+  fh_slab_park(heap);
+  fh_chunk_trim(&heap->chunks);
+  heap->bins = heap->parked;
+  fh_slab_own(heap, NULL);
+  fh_this.heap = NULL;
+  fh_this.ended = 1;
+  fh_orphans_lock();
+  push_orphan(heap);
+  fh_remote_drain(heap); /* what was posted before the state could be seen */
+  fh_orphans_unlock();
+}
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void start(void) {
+  fh_settings_apply();
+  fh_os_thread_exit_hook(move_out);
+  pthread_atfork(fh_heap_fork_prepare, fh_heap_fork_parent, fh_heap_fork_child);
+}
+
+void fh_heap_start(void) { pthread_once(&once, start); }
+
+static fh_noinline fh_heap *heap_enter(void) {
+  if (fh_this.ended) {
+    return NULL;
+  }
+  fh_orphans_lock();
+  fh_heap *heap = pop_orphan();
+  fh_orphans_unlock();
+  if (heap == NULL) {
+    heap = heap_make();
+  }
+  if (heap != NULL) {
+    move_in(heap);
+    fh_heap_start(); /* may allocate: the heap is in place */
+    fh_os_thread_exit_arm(heap);
+  }
+  return heap;
+}
+
+fh_heap *fh_heap_mine(void) { return fh_likely(fh_this.heap != NULL) ? fh_this.heap : heap_enter(); }
+
+fh_heap *fh_heap_borrow(void) {
+  fh_orphans_lock();
+  fh_heap *heap = pop_orphan();
+  if (heap == NULL) {
+    heap = heap_make();
+  }
+  if (heap == NULL) {
+    fh_orphans_unlock();
+  }
+  return heap;
+}
+
+void fh_heap_return(fh_heap *heap) {
+  push_orphan(heap);
+  fh_remote_drain(heap);
+  fh_orphans_unlock();
+}
+
+/* Fork: every lock is held while the process is copied, so the child finds whole lists behind free locks. Heaps of
+ * threads that were not copied may be in the middle of anything; the child never touches them. */
+
+void fh_heap_fork_prepare(void) {
+  fh_orphans_lock();
+  fh_pages_lock();
+  fh_meta_lock();
+}
+
+void fh_heap_fork_parent(void) {
+  fh_meta_unlock();
+  fh_pages_unlock();
+  fh_orphans_unlock();
+}
+
+void fh_heap_fork_child(void) {
+  fh_meta_reset_lock();
+  fh_pages_reset_locks();
+  fh_orphans_reset_lock();
+  for (fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
+    if (heap != fh_this.heap && heap->state == FH_HEAP_LIVE) {
+      heap->state = FH_HEAP_LOST;
+    }
+  }
+}

@@ -1,0 +1,70 @@
+#include "lens/account.h"
+
+#include "heap/heap.h"
+#include "os/os.h"
+
+static void count_slab(fh_account *out, const fh_span *slab) {
+  uint64_t size = (uint64_t)slab->class * 16, live = fh_slab_live(slab), carved = slab->u.slab.carved;
+  out->slab_live += live * size;
+  out->slab_free += (carved - live) * size;
+  out->slab_uncarved += FH_PAGE_SIZE - carved * size;
+  out->class_live[slab->class] += live;
+  out->class_slots[slab->class] += slab->u.slab.slots;
+}
+
+static void count_hole(fh_account *out, uint64_t bytes) {
+  unsigned at = 0;
+  for (uint64_t below = 256; at < FH_HOLE_SIZES - 1 && bytes >= below; below *= 4) {
+    at++;
+  }
+  out->holes[at] += bytes;
+  out->chunk_holes += bytes;
+}
+
+static void count_chunk(void *arg, const void *user, size_t bytes, fh_chunk_state state) {
+  fh_account *out = arg;
+  (void)user;
+  if (state == FH_CHUNK_HOLE) {
+    count_hole(out, bytes);
+  } else if (state == FH_CHUNK_QUICK) {
+    out->chunk_quick += bytes;
+  } else {
+    out->chunk_live += bytes - FH_CHUNK_HEAD;
+    out->chunk_heads += FH_CHUNK_HEAD;
+  }
+}
+
+static void count_span(fh_account *out, const fh_span *span) {
+  unsigned kind = fh_span_kind_of(span);
+  out->untouched += fh_span_bytes(span) - fh_os_resident(span->start, fh_span_bytes(span), NULL);
+  if (kind == FH_SPAN_SLAB) {
+    count_slab(out, span);
+  } else if (kind == FH_SPAN_LARGE) {
+    out->large_live += fh_span_bytes(span);
+  } else {
+    out->chunk_ends += FH_UNIT;
+  }
+}
+
+/* Spans lie side by side from the first page to the frontier: each head tells where the next one is. */
+static void count_arena(fh_account *out, const fh_arena *arena) {
+  size_t pages = __atomic_load_n(&arena->limit, __ATOMIC_ACQUIRE) >> FH_PAGE_SHIFT;
+  for (size_t i = 0; i < pages;) {
+    const fh_span *span = arena->spans + i;
+    unsigned kind = fh_span_kind_of(span);
+    if (kind == FH_SPAN_SLAB || kind == FH_SPAN_LARGE || kind == FH_SPAN_CHUNKS) {
+      count_span(out, span);
+    }
+    i += kind == FH_SPAN_NONE || kind == FH_SPAN_INSIDE || span->pages == 0 ? 1 : span->pages;
+  }
+}
+
+void fh_account_read(fh_account *out) {
+  *out = (fh_account){0};
+  for (size_t i = 0; i < fh_arena_count(); i++) {
+    count_arena(out, &fh_arenas[i]);
+  }
+  for (fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
+    fh_chunk_walk(&heap->chunks, count_chunk, out);
+  }
+}

@@ -1,0 +1,104 @@
+#include "lens/report.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/fatal.h"
+#include "base/print.h"
+#include "base/settings.h"
+#include "freehold/freehold.h"
+#include "lens/account.h"
+#include "os/os.h"
+#include "pages/pages.h"
+
+static void line(fh_out *out, const char *label, uint64_t bytes, uint64_t whole) {
+  fh_out_text(out, "  ");
+  fh_out_label(out, label, 34);
+  fh_out_size(out, bytes, 14);
+  if (whole != 0) {
+    fh_out_text(out, "  ");
+    fh_out_share(out, bytes, whole);
+  }
+  fh_out_text(out, "\n");
+}
+
+static void title(fh_out *out, const char *text) {
+  fh_out_text(out, out->colour ? "\033[1;36m" : "");
+  fh_out_text(out, text);
+  fh_out_text(out, out->colour ? "\033[0m\n" : "\n");
+}
+
+static void count(fh_out *out, const char *label, uint64_t value) {
+  fh_out_text(out, "  ");
+  fh_out_label(out, label, 34);
+  fh_out_column(out, value, 10);
+  fh_out_text(out, "\n");
+}
+
+static void print_account(fh_out *out, const fh_account *a, const fh_heap_stats *s) {
+  uint64_t spans = s->used_pages, whole = spans;
+  title(out, "freehold: bytes of spans in use");
+  line(out, "live in slabs (rounded to 16)", a->slab_live, whole);
+  line(out, "live in chunks", a->chunk_live, whole);
+  line(out, "live in large objects", a->large_live, whole);
+  line(out, "chunk headers", a->chunk_heads + a->chunk_ends, whole);
+  line(out, "free slots in slabs", a->slab_free, whole);
+  line(out, "slots not reached yet", a->slab_uncarved, whole);
+  line(out, "quick lists (thread caches)", a->chunk_quick, whole);
+  line(out, "holes between chunks", a->chunk_holes, whole);
+}
+
+static void print_holes(fh_out *out, const fh_account *a) {
+  static const char *const name[FH_HOLE_SIZES] = {"  holes < 256",  "  holes < 1 KiB",   "  holes < 4 KiB", "  holes < 16 KiB",
+                                                  "  holes < 64 KiB", "  holes < 256 KiB", "  holes < 1 MiB", "  holes, larger"};
+  for (unsigned i = 0; i < FH_HOLE_SIZES; i++) {
+    if (a->holes[i] != 0) {
+      line(out, name[i], a->holes[i], 0);
+    }
+  }
+}
+
+static void print_classes(fh_out *out, const fh_account *a) {
+  title(out, "freehold: slots by size class (live / all)");
+  for (unsigned class = 1; class < FH_CLASSES; class ++) {
+    if (a->class_slots[class] != 0) {
+      fh_out_column(out, (uint64_t)class * 16, 8);
+      fh_out_column(out, a->class_live[class], 14);
+      fh_out_column(out, a->class_slots[class], 14);
+      fh_out_text(out, "\n");
+    }
+  }
+}
+
+/* Counted twice: by the heap (spans less untouched pages, kept runs) and by the kernel. */
+static void print_resident(fh_out *out, const fh_account *a, const fh_heap_stats *s) {
+  uint64_t mine = s->used_pages - a->untouched;
+  title(out, "freehold: resident");
+  line(out, "spans in use, touched", mine, s->resident);
+  line(out, "spans kept (dirty, free)", s->kept_dirty, s->resident);
+  line(out, "arenas and pagemap, by the kernel", s->resident, s->resident);
+  line(out, "whole process", s->process_resident, 0);
+  line(out, "committed address space", s->committed, 0);
+  line(out, "metadata (heaps)", s->metadata, 0);
+  count(out, "purges", s->purges);
+  line(out, "purged", s->purged, 0);
+  count(out, "heaps", s->heaps);
+  count(out, "minor page faults", s->minor_faults);
+  count(out, "major page faults", s->major_faults);
+}
+
+void fh_report_text(int fd) {
+  char memory[4096];
+  fh_account account;
+  fh_heap_stats stats;
+  fh_out out = {.fd = fd, .memory = memory, .room = sizeof memory};
+  out.colour = isatty(fd) && getenv("NO_COLOR") == NULL;
+  fh_stats(&stats);
+  fh_account_read(&account);
+  print_account(&out, &account, &stats);
+  print_holes(&out, &account);
+  print_classes(&out, &account);
+  print_resident(&out, &account, &stats);
+  fh_out_flush(&out);
+}

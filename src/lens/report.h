@@ -1,0 +1,9 @@
+/* The report that FREEHOLD_STATS asks for, and its JSON. Neither allocates. */
+#ifndef FH_LENS_REPORT_H
+#define FH_LENS_REPORT_H
+
+#include "base/compiler.h"
+
+void fh_report_text(int fd);
+
+#endif

@@ -1,0 +1,182 @@
+/* The kernel calls on Linux. Compiled a second time behind src/os/fake.c, which then takes the public names. */
+#if FREEHOLD_OS_FAKE
+#define fh_os_page_size fh_linux_page_size
+#define fh_os_reserve fh_linux_reserve
+#define fh_os_commit fh_linux_commit
+#define fh_os_purge fh_linux_purge
+#define fh_os_move fh_linux_move
+#endif
+
+#include "os/os.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/bits.h"
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+size_t fh_os_page_size(void) {
+  static size_t size; /* every thread that finds 0 writes the same value */
+  size_t now = __atomic_load_n(&size, __ATOMIC_RELAXED);
+  if (now == 0) {
+    now = (size_t)sysconf(_SC_PAGESIZE);
+    __atomic_store_n(&size, now, __ATOMIC_RELAXED);
+  }
+  return now;
+}
+
+static void *map_nothing(void *hint, size_t size) {
+  int saved = errno;
+  void *at = mmap(hint, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  errno = saved;
+  return at == MAP_FAILED ? NULL : at;
+}
+
+void *fh_os_reserve(size_t size, size_t alignment) {
+  if (size > SIZE_MAX - alignment) {
+    return NULL;
+  }
+  char *at = map_nothing(NULL, size + alignment);
+  if (at == NULL) {
+    return NULL;
+  }
+  char *aligned = (char *)fh_round_up((uintptr_t)at, alignment);
+  if (aligned != at) {
+    fh_os_release(at, (size_t)(aligned - at));
+  }
+  fh_os_release(aligned + size, (size_t)(at + alignment - aligned));
+#ifdef MADV_NOHUGEPAGE
+  /* A huge page makes 2 MiB resident for one byte: retention could not be bounded. Fails harmlessly on a kernel
+   * without huge pages. */
+  int saved = errno;
+  madvise(aligned, size, MADV_NOHUGEPAGE);
+  errno = saved;
+#endif
+  return aligned;
+}
+
+void fh_os_release(void *address, size_t size) {
+  int saved = errno;
+  if (size != 0) {
+    munmap(address, size);
+  }
+  errno = saved;
+}
+
+bool fh_os_commit(void *address, size_t size) {
+  int saved = errno;
+  bool done = mprotect(address, size, PROT_READ | PROT_WRITE) == 0;
+  errno = saved;
+  return done;
+}
+
+bool fh_os_purge(void *address, size_t size) {
+  int saved = errno;
+  int result;
+  do {
+    result = madvise(address, size, MADV_DONTNEED);
+  } while (result != 0 && errno == EAGAIN);
+  errno = saved;
+  return result == 0;
+}
+
+/* A move by page tables. The kernel refuses a stretch that it keeps as several mappings (EFAULT), so halves are tried;
+ * what cannot be moved at the smallest size is for the caller to copy. */
+bool fh_os_move(void *to, void *from, size_t size) {
+  int saved = errno;
+  void *at = mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+  errno = saved;
+  return at != MAP_FAILED;
+}
+
+size_t fh_os_address_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+    return SIZE_MAX;
+  }
+  return (size_t)limit.rlim_cur;
+}
+
+static size_t count_resident(const char *at, size_t pages, unsigned char *flags) {
+  size_t page = fh_os_page_size(), found = 0;
+  if (mincore((void *)(uintptr_t)at, pages * page, flags) != 0) {
+    for (size_t i = 0; i < pages; i++) {
+      flags[i] = 0;
+    }
+    return 0;
+  }
+  for (size_t i = 0; i < pages; i++) {
+    flags[i] &= 1;
+    found += flags[i];
+  }
+  return found * page;
+}
+
+size_t fh_os_resident(const void *address, size_t size, unsigned char *resident) {
+  unsigned char flags[1024];
+  size_t page = fh_os_page_size(), total = 0;
+  int saved = errno;
+  for (size_t done = 0; done < size / page;) {
+    size_t now = fh_min(size / page - done, sizeof flags);
+    unsigned char *out = resident != NULL ? resident + done : flags;
+    total += count_resident((const char *)address + done * page, now, out);
+    done += now;
+  }
+  errno = saved;
+  return total;
+}
+
+static pthread_key_t exit_key;
+
+bool fh_os_thread_exit_hook(void (*hook)(void *)) { return pthread_key_create(&exit_key, hook) == 0; }
+
+void fh_os_thread_exit_arm(void *value) { pthread_setspecific(exit_key, value); }
+
+static uint64_t parse_number(const char *text) {
+  uint64_t value = 0;
+  for (; *text >= '0' && *text <= '9'; text++) {
+    value = value * 10 + (uint64_t)(*text - '0');
+  }
+  return value;
+}
+
+/* The second number of /proc/self/statm is the resident pages. */
+static uint64_t read_resident(void) {
+  char text[128];
+  int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+  if (file < 0) {
+    return 0;
+  }
+  ssize_t length = read(file, text, sizeof text - 1);
+  close(file);
+  if (length <= 0) {
+    return 0;
+  }
+  text[length] = '\0';
+  const char *at = text;
+  while (*at != ' ' && *at != '\0') {
+    at++;
+  }
+  return *at == ' ' ? parse_number(at + 1) * fh_os_page_size() : 0;
+}
+
+void fh_os_read_usage(fh_os_usage *usage) {
+  int saved = errno;
+  struct rusage now;
+  usage->resident = read_resident();
+  if (getrusage(RUSAGE_SELF, &now) == 0) {
+    usage->minor_faults = (uint64_t)now.ru_minflt;
+    usage->major_faults = (uint64_t)now.ru_majflt;
+  }
+  errno = saved;
+}
+
+const char *fh_os_setting(const char *name) { return secure_getenv(name); }

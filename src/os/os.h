@@ -1,0 +1,60 @@
+/* The kernel, as far as Freehold needs it. Sizes and addresses are multiples of fh_os_page_size() unless said.
+ * Every call keeps errno. */
+#ifndef FH_OS_OS_H
+#define FH_OS_OS_H
+
+#include "base/compiler.h"
+
+/* Bytes in a page of the running kernel: 4, 16 or 64 KiB. */
+size_t fh_os_page_size(void);
+
+/* Address space without access and without a claim on memory, aligned to `alignment` (a power of two, at least a
+ * page). NULL when there is no room. */
+void *fh_os_reserve(size_t size, size_t alignment);
+
+/* Gives reserved address space back. */
+void fh_os_release(void *address, size_t size);
+
+/* Makes reserved memory readable and writable; it reads as zero. False: the system has none to promise. */
+bool fh_os_commit(void *address, size_t size);
+
+/* Takes the memory behind committed addresses; they stay usable and read as zero afterwards. False: nothing changed. */
+bool fh_os_purge(void *address, size_t size);
+
+/* Moves the memory behind committed [from, from + size) to committed [to, to + size) without copying. Afterwards
+ * `from` is committed and reads as zero. False: nothing moved. */
+bool fh_os_move(void *to, void *from, size_t size);
+
+/* The limit on the process's address space in bytes (RLIMIT_AS); SIZE_MAX when there is none. */
+size_t fh_os_address_limit(void);
+
+/* Bytes of [address, address + size) that are in memory now. `resident` gets one byte a page when not NULL. */
+size_t fh_os_resident(const void *address, size_t size, unsigned char *resident);
+
+/* Calls `hook` with `value` in each thread that called fh_os_thread_exit_arm, when it ends. */
+bool fh_os_thread_exit_hook(void (*hook)(void *));
+void fh_os_thread_exit_arm(void *value);
+
+typedef struct fh_os_usage {
+  uint64_t resident; /* bytes of the whole process */
+  uint64_t minor_faults;
+  uint64_t major_faults;
+} fh_os_usage;
+void fh_os_read_usage(fh_os_usage *);
+
+/* The environment, or NULL in a set-user-id program, where it is not to be trusted. */
+const char *fh_os_setting(const char *name);
+
+#if FREEHOLD_OS_FAKE
+/* Tests: the calls above go through src/os/fake.c, which makes them fail on demand. */
+typedef struct fh_os_faults {
+  unsigned seed;               /* 0: no random failures */
+  unsigned percent;            /* of reserve, commit, purge and move calls that fail */
+  long fail_after;             /* that many further calls succeed, then all fail; < 0: off */
+  size_t page_size;            /* pretend this page size; 0: the real one */
+  uint64_t calls, failed;      /* counted */
+} fh_os_faults;
+extern fh_os_faults fh_os_faults_now;
+#endif
+
+#endif

@@ -1,0 +1,42 @@
+/* Arenas: reservations of address space that are committed upward from a frontier.
+ * The first one is as large as the system allows and almost always the only one, so looking up an address is one
+ * compare; further ones are opened when it is full. */
+#ifndef FH_PAGES_ARENA_H
+#define FH_PAGES_ARENA_H
+
+#include "pages/span.h"
+
+typedef struct fh_arena {
+  char *base;      /* page 0 */
+  size_t limit;    /* committed bytes from base; grows */
+  fh_span *spans;  /* descriptor of page 0; the one before it and the one behind the frontier are guards */
+  size_t reserved; /* bytes of pages that fit */
+  char *map_end;   /* committed end of the pagemap */
+} fh_arena;
+
+enum { FH_ARENAS_MAX = 64 };
+
+extern fh_arena fh_arenas[FH_ARENAS_MAX];
+
+/* Commits at least `pages` pages at the end of an arena, opening one if needed. On success *span is the descriptor of
+ * the first new page, its start is set and *got says how many there are. Call with the grow lock held.
+ * False: the system has no more. */
+bool fh_arena_grow(size_t pages, fh_span **span, size_t *got);
+
+/* Pages committed in all arenas; bytes of pagemap committed. */
+size_t fh_arena_committed(void);
+size_t fh_arena_count(void);
+
+fh_span *fh_arena_find_further(const void *pointer);
+
+/* The descriptor of the page that holds `pointer`; NULL when it lies in no arena. */
+fh_inline fh_span *fh_arena_find(const void *pointer) {
+  fh_arena *first = &fh_arenas[0];
+  size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)__atomic_load_n(&first->base, __ATOMIC_RELAXED));
+  if (fh_likely(offset < __atomic_load_n(&first->limit, __ATOMIC_ACQUIRE))) {
+    return first->spans + (offset >> FH_PAGE_SHIFT);
+  }
+  return fh_arena_find_further(pointer);
+}
+
+#endif

@@ -1,0 +1,312 @@
+#include "pages/pages.h"
+
+#include "base/bits.h"
+#include "base/fatal.h"
+#include "base/lock.h"
+#include "fit/good.h"
+#include "os/os.h"
+
+static fh_lock pages_lock = FH_LOCK(FH_RANK_PAGES);
+static fh_lock grow_lock = FH_LOCK(FH_RANK_GROW);
+
+static struct {
+  fh_good clean, dirty;
+  fh_pages_counts now;
+  size_t reused;     /* purged pages taken again since the last purge: ping-pong when it is most of them */
+  size_t last_purge; /* pages of the last purge */
+  size_t retain;     /* percent */
+  size_t limit;      /* pages */
+} pages = {.retain = 10, .limit = SIZE_MAX};
+
+static fh_span *span_of(fh_hole *hole) { return (fh_span *)(void *)((char *)hole - offsetof(fh_span, link)); }
+
+static uint64_t run_length(const fh_hole *hole) {
+  return ((const fh_span *)(const void *)((const char *)hole - offsetof(fh_span, link)))->pages;
+}
+
+static fh_good *index_of(fh_span_kind kind) { return kind == FH_SPAN_DIRTY ? &pages.dirty : &pages.clean; }
+
+static size_t *count_of(fh_span_kind kind) { return kind == FH_SPAN_DIRTY ? &pages.now.dirty : &pages.now.clean; }
+
+static void list_run(fh_span *run) {
+  fh_good_insert(index_of((fh_span_kind)run->kind), &run->link, run->pages);
+  *count_of((fh_span_kind)run->kind) += run->pages;
+}
+
+static void unlist_run(fh_span *run) {
+  fh_good_remove(index_of((fh_span_kind)run->kind), &run->link, run->pages);
+  *count_of((fh_span_kind)run->kind) -= run->pages;
+}
+
+/* Writes the head and the last page of a run of any kind. */
+static void mark_run(fh_span *run, char *start, size_t count, fh_span_kind kind) {
+  fh_span *last = run + count - 1;
+  fh_span_set_owner(run, NULL);
+  run->start = start;
+  run->pages = (uint32_t)count;
+  run->u.back = 0;
+  fh_span_set_kind(run, kind);
+  if (last != run) {
+    bool is_free = kind == FH_SPAN_CLEAN || kind == FH_SPAN_DIRTY;
+    fh_span_set_owner(last, NULL);
+    last->u.back = (uint32_t)(count - 1);
+    fh_span_set_kind(last, is_free ? kind : FH_SPAN_INSIDE);
+  }
+}
+
+/* free | used | free: joins the run with free neighbours of its kind and lists what comes out. */
+static void list_joined(fh_span *run, char *start, size_t count, fh_span_kind kind) {
+  if (run[-1].kind == kind) {
+    fh_span *left = run - 1 - run[-1].u.back;
+    unlist_run(left);
+    count += left->pages;
+    start = left->start;
+    run = left;
+  }
+  if (run[count].kind == kind) {
+    fh_span *right = run + count;
+    unlist_run(right);
+    count += right->pages;
+  }
+  mark_run(run, start, count, kind);
+  list_run(run);
+}
+
+/* Takes `count` pages at `align` out of a listed run; what is left on both sides is listed again. */
+static fh_span *carve(fh_span *run, size_t count, size_t align, fh_span_kind kind) {
+  fh_span_kind was = (fh_span_kind)run->kind;
+  char *start = run->start;
+  size_t total = run->pages;
+  char *at = (char *)fh_round_up((uintptr_t)start, align << FH_PAGE_SHIFT);
+  size_t front = (size_t)(at - start) >> FH_PAGE_SHIFT;
+  size_t rest = total - front - count;
+  unlist_run(run);
+  if (front != 0) {
+    mark_run(run, start, front, was);
+    list_run(run);
+  }
+  fh_span *span = run + front;
+  if (rest != 0) {
+    mark_run(span + count, at + (count << FH_PAGE_SHIFT), rest, was);
+    list_run(span + count);
+  }
+  *span = (fh_span){.fresh = was == FH_SPAN_CLEAN};
+  mark_run(span, at, count, kind);
+  pages.now.used += count;
+  return span;
+}
+
+static fh_span *take_listed(size_t count, size_t align, fh_span_kind kind) {
+  size_t need = count + align - 1;
+  fh_hole *hole = fh_good_find(&pages.dirty, need, run_length);
+  if (hole == NULL) {
+    hole = fh_good_find(&pages.clean, need, run_length);
+    if (hole == NULL) {
+      return NULL;
+    }
+    pages.reused += count;
+  }
+  return carve(span_of(hole), count, align, kind);
+}
+
+/* Asks for more at the frontier. The page lock is not held while the kernel works, so others take and give meanwhile;
+ * whoever waited for the grow lock looks at the lists again first. */
+static fh_span *take_grown(size_t count, size_t align, fh_span_kind kind) {
+  fh_span *fresh = NULL, *span;
+  size_t got = 0;
+  fh_lock_take(&grow_lock);
+  fh_lock_take(&pages_lock);
+  span = take_listed(count, align, kind);
+  fh_lock_drop(&pages_lock);
+  if (span == NULL && fh_arena_grow(count + align - 1, &fresh, &got)) {
+    fh_lock_take(&pages_lock);
+    list_joined(fresh, fresh->start, got, FH_SPAN_CLEAN);
+    pages.now.grows++;
+    span = take_listed(count, align, kind);
+    fh_lock_drop(&pages_lock);
+  }
+  fh_lock_drop(&grow_lock);
+  return span;
+}
+
+/* The kernel has no more: join what lies free but apart by making all of it clean, and look once more. */
+static fh_span *take_gathered(size_t count, size_t align, fh_span_kind kind) {
+  if (fh_pages_trim() == 0) {
+    return NULL;
+  }
+  fh_lock_take(&pages_lock);
+  fh_span *span = take_listed(count, align, kind);
+  fh_lock_drop(&pages_lock);
+  return span;
+}
+
+fh_span *fh_pages_take(size_t count, size_t align, fh_span_kind kind) {
+  if (count == 0 || count > UINT32_MAX / 2 || align > UINT32_MAX / 4) {
+    return NULL;
+  }
+  fh_lock_take(&pages_lock);
+  bool allowed = count <= pages.limit && pages.now.used <= pages.limit - count;
+  fh_span *span = allowed ? take_listed(count, align, kind) : NULL;
+  fh_lock_drop(&pages_lock);
+  if (span == NULL && allowed) {
+    span = take_grown(count, align, kind);
+  }
+  if (span == NULL && allowed) {
+    span = take_gathered(count, align, kind);
+  }
+  return span;
+}
+
+/* Retention. */
+
+static size_t budget(void) {
+  size_t base = FH_RETAIN_BYTES >> FH_PAGE_SHIFT;
+  size_t widen = fh_min(pages.now.widened, pages.now.used / 4);
+  return base + pages.now.used * pages.retain / 100 + widen;
+}
+
+/* When most of what was purged last time has been taken again, purging was wasted work: keep twice as much for a while.
+ * The widening is capped by the pages in use, so it ends with them. */
+static void learn_from_reuse(void) {
+  size_t base = FH_RETAIN_BYTES >> FH_PAGE_SHIFT;
+  if (pages.last_purge != 0 && pages.reused >= pages.last_purge / 2) {
+    pages.now.widened = fh_max(pages.now.widened * 2, base);
+    pages.now.widened = fh_min(pages.now.widened, pages.now.used / 4);
+  } else {
+    pages.now.widened /= 2;
+  }
+  pages.reused = 0;
+  pages.last_purge = 0;
+}
+
+/* Drops the memory of a run that nobody else can reach. Kernel pages may be larger than ours: the edges that share one
+ * with a neighbour are cleared by hand, since clean means zero. */
+static bool drop_memory(fh_span *run) {
+  size_t page = fh_os_page_size();
+  char *end = run->start + fh_span_bytes(run);
+  char *from = (char *)fh_round_up((uintptr_t)run->start, page);
+  char *to = (char *)fh_round_down((uintptr_t)end, page);
+  if (from >= to) {
+    __builtin_memset(run->start, 0, fh_span_bytes(run));
+    return true;
+  }
+  if (!fh_os_purge(from, (size_t)(to - from))) {
+    return false;
+  }
+  __builtin_memset(run->start, 0, (size_t)(from - run->start));
+  __builtin_memset(to, 0, (size_t)(end - to));
+  return true;
+}
+
+/* Purges the longest dirty run with the lock given up meanwhile. Pages purged; 0 when the kernel refused. */
+static size_t purge_longest(void) {
+  fh_span *run = span_of(fh_good_longest(&pages.dirty));
+  size_t count = run->pages;
+  unlist_run(run);
+  mark_run(run, run->start, count, FH_SPAN_BUSY);
+  fh_lock_drop(&pages_lock);
+  bool done = drop_memory(run);
+  fh_lock_take(&pages_lock);
+  list_joined(run, run->start, count, done ? FH_SPAN_CLEAN : FH_SPAN_DIRTY);
+  if (!done) {
+    return 0;
+  }
+  pages.now.purges++;
+  pages.now.purged_pages += count;
+  pages.last_purge += count;
+  return count;
+}
+
+/* Call with the lock held. Purges down to `target` dirty pages. */
+static size_t purge_to(size_t target) {
+  size_t total = 0;
+  while (pages.now.dirty > target) {
+    size_t now = purge_longest();
+    if (now == 0) {
+      break;
+    }
+    total += now;
+  }
+  return total;
+}
+
+static void keep_budget(void) {
+  size_t most = budget();
+  if (pages.now.dirty > most) {
+    learn_from_reuse();
+    most = budget();
+    if (pages.now.dirty > most) {
+      purge_to(most - most / 4); /* a quarter less, so that the next free does not purge again */
+    }
+  }
+}
+
+static void give_locked(fh_span *span, char *start, size_t count) {
+  pages.now.used -= count;
+  list_joined(span, start, count, FH_SPAN_DIRTY);
+  keep_budget();
+}
+
+void fh_pages_give(fh_span *span) {
+  fh_span_set_owner(span, NULL);
+  fh_lock_take(&pages_lock);
+  give_locked(span, span->start, span->pages);
+  fh_lock_drop(&pages_lock);
+}
+
+void fh_pages_cut(fh_span *span, size_t keep) {
+  fh_lock_take(&pages_lock);
+  size_t total = span->pages;
+  uint8_t fresh = span->fresh;
+  mark_run(span, span->start, keep, (fh_span_kind)span->kind);
+  span->fresh = fresh;
+  give_locked(span + keep, span->start + (keep << FH_PAGE_SHIFT), total - keep);
+  fh_lock_drop(&pages_lock);
+}
+
+/* The run behind a span, when it is free and long enough, clean or dirty. */
+bool fh_pages_extend(fh_span *span, size_t more) {
+  bool done = false;
+  fh_lock_take(&pages_lock);
+  fh_span *next = span + span->pages;
+  bool is_free = next->kind == FH_SPAN_CLEAN || next->kind == FH_SPAN_DIRTY;
+  if (is_free && next->pages >= more && pages.limit - fh_min(pages.limit, pages.now.used) >= more) {
+    carve(next, more, 1, FH_SPAN_INSIDE);
+    mark_run(span, span->start, span->pages + more, (fh_span_kind)span->kind);
+    done = true;
+  }
+  fh_lock_drop(&pages_lock);
+  return done;
+}
+
+size_t fh_pages_trim(void) {
+  fh_lock_take(&pages_lock);
+  size_t purged = purge_to(0);
+  fh_lock_drop(&pages_lock);
+  return purged;
+}
+
+void fh_pages_read(fh_pages_counts *out) {
+  fh_lock_take(&pages_lock);
+  *out = pages.now;
+  fh_lock_drop(&pages_lock);
+}
+
+void fh_pages_set_retain(unsigned percent) { pages.retain = percent; }
+
+void fh_pages_set_limit(size_t bytes) { pages.limit = bytes == SIZE_MAX ? SIZE_MAX : bytes >> FH_PAGE_SHIFT; }
+
+void fh_pages_lock(void) {
+  fh_lock_take(&grow_lock);
+  fh_lock_take(&pages_lock);
+}
+
+void fh_pages_unlock(void) {
+  fh_lock_drop(&pages_lock);
+  fh_lock_drop(&grow_lock);
+}
+
+void fh_pages_reset_locks(void) {
+  fh_lock_reset(&pages_lock);
+  fh_lock_reset(&grow_lock);
+}

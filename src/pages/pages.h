@@ -1,0 +1,51 @@
+/* Page runs: the arena's pages, handed out as spans, split and coalesced, and purged under a budget.
+ *
+ * Free runs are clean (reads as zero, costs nothing) or dirty (memory behind it). Neighbours of the same kind are always
+ * one run; the two kinds are kept apart so that the dirty pages are known to the page. Dirty runs serve first.
+ *
+ * Retention:  dirty pages <= FH_RETAIN_BYTES + retain % of the pages in use (+ a widening after ping-pong)
+ * holds after every free, by the thread that frees; the kernel is called with no lock held. */
+#ifndef FH_PAGES_PAGES_H
+#define FH_PAGES_PAGES_H
+
+#include "pages/arena.h"
+
+/* What stays resident however small the heap is: enough that a small program never purges. */
+#define FH_RETAIN_BYTES ((size_t)2 << 20)
+
+typedef struct fh_pages_counts {
+  size_t used;  /* pages handed out */
+  size_t dirty; /* free pages with memory behind them */
+  size_t clean; /* free pages without */
+  size_t purges, purged_pages, grows;
+  size_t widened; /* pages the budget is wider for now */
+} fh_pages_counts;
+
+/* `count` pages as one span whose start is a multiple of `align` pages (a power of two). Kind, start, pages and fresh
+ * are set and the rest is zero. NULL: no memory. Thread-safe. */
+fh_span *fh_pages_take(size_t count, size_t align, fh_span_kind kind);
+
+/* Gives a span back; its memory may be purged before the call returns. Thread-safe. */
+void fh_pages_give(fh_span *span);
+
+/* Gives back all but the first `keep` pages of a span. */
+void fh_pages_cut(fh_span *span, size_t keep);
+
+/* Adds `more` pages behind a span when they are free; they are not known to be zero. */
+bool fh_pages_extend(fh_span *span, size_t more);
+
+/* Purges every dirty run; pages purged. */
+size_t fh_pages_trim(void);
+
+void fh_pages_read(fh_pages_counts *);
+
+/* Percent of the pages in use that may stay dirty. */
+void fh_pages_set_retain(unsigned percent);
+/* Bytes that may be handed out at most; SIZE_MAX: no limit. */
+void fh_pages_set_limit(size_t bytes);
+
+void fh_pages_lock(void);
+void fh_pages_unlock(void);
+void fh_pages_reset_locks(void);
+
+#endif

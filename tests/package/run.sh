@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs the release build to a folder of its own and builds a program against it in each way a user may.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+cmake --install "$root/build/release" --prefix "$dir/prefix" >/dev/null
+cat >"$dir/main.c" <<'END'
+#include <freehold/freehold.h>
+#include <stdio.h>
+#include <stdlib.h>
+/* Freehold stops on a pointer that is not its own: a size of malloc's memory proves whose malloc it is. */
+int main(void) {
+  void *p = malloc(100);
+  printf("%zu\n", fh_usable_size(p));
+  free(p);
+  return 0;
+}
+END
+cat >"$dir/CMakeLists.txt" <<'END'
+cmake_minimum_required(VERSION 3.20)
+project(user C)
+find_package(freehold REQUIRED)
+add_executable(with_shared main.c)
+target_link_libraries(with_shared freehold::shared)
+add_executable(with_static main.c)
+target_link_libraries(with_static freehold::static)
+END
+cmake -S "$dir" -B "$dir/build" -DCMAKE_PREFIX_PATH="$dir/prefix" >/dev/null
+cmake --build "$dir/build" >/dev/null
+export PKG_CONFIG_PATH=$(dirname "$(find "$dir/prefix" -name freehold.pc)")
+lib=$(pkg-config --variable=libdir freehold)
+lib=$(dirname "$PKG_CONFIG_PATH")
+cc "$dir/main.c" -o "$dir/build/with_pkg" -I"$dir/prefix/include" -L"$lib" $(pkg-config --libs-only-l freehold) -Wl,-rpath,"$lib"
+for program in with_shared with_static with_pkg; do
+  got=$("$dir/build/$program")
+  [ "$got" = 112 ] || { echo "$program printed $got, not 112" >&2; exit 1; }
+done
+"$dir/prefix/bin/freehold" run -- true 2>&1 | grep -q 'freehold: resident'
+if readelf -d "$lib/libfreehold.so" | grep NEEDED | grep -v 'libc\.so'; then
+  echo 'libfreehold.so needs more than libc' >&2
+  exit 1
+fi
