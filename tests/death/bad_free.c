@@ -1,0 +1,116 @@
+/* What is wrong is said in one line with the call and the pointer, and the program stops. */
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "freehold/freehold.h"
+
+static char foreign[64];
+static void *volatile pointer;
+
+static void free_foreign(void) { fh_free(pointer = foreign); }
+
+static void free_inside_large(void) { fh_free(pointer = (char *)fh_malloc(1 << 20) + 64); }
+
+static void free_inside_chunk(void) { fh_free(pointer = (char *)fh_malloc(1000) + 32); }
+
+static void free_slot_twice(void) {
+  pointer = fh_malloc(32);
+  fh_free(pointer);
+  fh_free(pointer);
+}
+
+static void free_chunk_twice(void) {
+  pointer = fh_malloc(600);
+  fh_free(pointer);
+  fh_free(pointer);
+}
+
+static void free_merged_chunk_twice(void) {
+  pointer = fh_malloc(5000);
+  fh_free(pointer);
+  fh_free(pointer);
+}
+
+static void free_large_twice(void) {
+  pointer = fh_malloc(1 << 20);
+  fh_free(pointer);
+  fh_free(pointer);
+}
+
+static void write_past_end(void) {
+  pointer = fh_malloc(5000);
+  void *behind = fh_malloc(5000);
+  memset((char *)pointer + fh_usable_size(pointer), 0x5a, 8);
+  fh_free(pointer);
+  fh_free(behind);
+}
+
+static void realloc_foreign(void) { pointer = fh_realloc(pointer = foreign, 10); }
+
+/* Runs `act` in a child and compares its one line, whose pointer it learns through the pipe. */
+static void dies(void (*act)(void), const char *call, const char *what) {
+  int err[2];
+  char got[256], want[256];
+  size_t length = 0;
+  ssize_t n;
+  assert_int_equal(pipe(err), 0);
+  fflush(stdout);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    signal(SIGABRT, SIG_DFL);
+    dup2(err[1], 2);
+    act();
+    _exit(0);
+  }
+  close(err[1]);
+  while ((n = read(err[0], got + length, sizeof got - 1 - length)) > 0) {
+    length += (size_t)n;
+  }
+  close(err[0]);
+  got[length] = '\0';
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFSIGNALED(status));
+  assert_int_equal(WTERMSIG(status), SIGABRT);
+  unsigned long address = 0;
+  char format[64];
+  snprintf(format, sizeof format, "freehold: %s(0x%%lx)", call);
+  assert_int_equal(sscanf(got, format, &address), 1);
+  assert_true(address != 0);
+  snprintf(want, sizeof want, "freehold: %s(0x%lx): %s\n", call, address, what);
+  assert_string_equal(got, want);
+}
+
+#define DEATH(name, call, what) \
+  static void test_##name(void **state) { (void)state; dies(name, call, what); }
+
+DEATH(free_foreign, "free", "not from this heap: another allocator's, or never allocated")
+DEATH(free_inside_large, "free", "not the start of an allocation")
+DEATH(free_inside_chunk, "free", "not the start of an allocation, or its header was overwritten")
+DEATH(free_slot_twice, "free", "freed already (double free)")
+DEATH(free_chunk_twice, "free", "freed already (double free)")
+DEATH(free_merged_chunk_twice, "free", "freed already (double free)")
+DEATH(free_large_twice, "free", "freed already (double free), or never allocated")
+DEATH(write_past_end, "free", "the header behind this allocation is damaged: something wrote past its end")
+DEATH(realloc_foreign, "realloc", "not from this heap: another allocator's, or never allocated")
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_free_foreign),      cmocka_unit_test(test_free_inside_large),
+      cmocka_unit_test(test_free_inside_chunk), cmocka_unit_test(test_free_slot_twice),
+      cmocka_unit_test(test_free_chunk_twice),  cmocka_unit_test(test_free_merged_chunk_twice),
+      cmocka_unit_test(test_free_large_twice),  cmocka_unit_test(test_write_past_end),
+      cmocka_unit_test(test_realloc_foreign),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
