@@ -14,24 +14,15 @@ static fh_cold void *no_memory(void) {
   return NULL;
 }
 
-static fh_noinline void *malloc_slow(size_t bytes) {
+fh_noinline void *fh_malloc_slow(size_t bytes) {
+  size_t unzeroed;
   int saved = errno;
-  void *taken = fh_malloc_slow(bytes);
+  void *taken = fh_take(bytes, &unzeroed);
   errno = saved;
   return fh_likely(taken != NULL) ? taken : no_memory();
 }
 
-void *fh_malloc(size_t bytes) {
-  if (fh_likely(bytes <= FH_SLAB_MAX)) {
-    fh_span *slab = fh_this.bins[(bytes + 15) >> 4];
-    void *slot = slab->free;
-    if (fh_likely(slot != NULL)) {
-      slab->free = *(void **)slot;
-      return slot;
-    }
-  }
-  return malloc_slow(bytes);
-}
+void *fh_malloc(size_t bytes) { return fh_fast_malloc(bytes); }
 
 void fh_free(void *pointer) { fh_fast_free(pointer); }
 

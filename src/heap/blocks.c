@@ -40,11 +40,6 @@ void *fh_take(size_t bytes, size_t *unzeroed) {
   return fh_likely(heap != NULL) ? fh_block_take(heap, bytes, unzeroed) : take_borrowed(bytes, unzeroed);
 }
 
-void *fh_malloc_slow(size_t bytes) {
-  size_t unzeroed;
-  return fh_take(bytes, &unzeroed);
-}
-
 void *fh_take_aligned(size_t alignment, size_t bytes) {
   size_t unzeroed, rounded = fh_round_up(fh_max(bytes, 1), alignment);
   bool zero;

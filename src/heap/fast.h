@@ -51,11 +51,10 @@ fh_inline void *fh_fast_malloc(size_t bytes) {
 }
 
 fh_inline void fh_fast_free(void *pointer) {
-  fh_arena *arena = &fh_arenas[0];
-  size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)arena->base);
-  if (fh_likely(offset < __atomic_load_n(&arena->limit, __ATOMIC_RELAXED))) {
-    fh_span *slab = arena->spans + (offset >> FH_PAGE_SHIFT);
-    if (fh_likely(__atomic_load_n(&slab->owner, __ATOMIC_RELAXED) == fh_self())) {
+  size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)fh_racy_load(fh_first_base));
+  if (fh_likely(offset < fh_racy_load(fh_first_limit))) {
+    fh_span *slab = fh_racy_load(fh_first_spans) + (offset >> FH_PAGE_SHIFT);
+    if (fh_likely(fh_racy_load(slab->owner) == fh_self())) {
       void *first = slab->free;
       if (fh_likely(first != pointer)) {
         *(void **)pointer = first;

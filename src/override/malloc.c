@@ -15,7 +15,7 @@ void cfree(void *);
 void free_sized(void *, size_t);
 void free_aligned_sized(void *, size_t, size_t);
 
-fh_public void *malloc(size_t bytes) { return fh_malloc(bytes); }
+fh_public void *malloc(size_t bytes) { return fh_fast_malloc(bytes); }
 
 fh_public void free(void *pointer) { fh_fast_free(pointer); }
 

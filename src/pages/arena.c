@@ -22,6 +22,9 @@
 
 fh_arena fh_arenas[FH_ARENAS_MAX];
 static size_t arena_count;
+char *fh_first_base;
+size_t fh_first_limit;
+fh_span *fh_first_spans;
 
 size_t fh_arena_count(void) { return __atomic_load_n(&arena_count, __ATOMIC_ACQUIRE); }
 
@@ -89,6 +92,10 @@ static fh_arena *open_arena(size_t at_least) {
     return NULL;
   }
   __atomic_store_n(&arena->base, at + map_bytes(reserved), __ATOMIC_RELEASE);
+  if (arena_count == 0) {
+    __atomic_store_n(&fh_first_base, arena->base, __ATOMIC_RELAXED);
+    __atomic_store_n(&fh_first_spans, arena->spans, __ATOMIC_RELAXED);
+  }
   __atomic_store_n(&arena_count, arena_count + 1, __ATOMIC_RELEASE);
   return arena;
 }
@@ -115,6 +122,9 @@ static bool grow_in(fh_arena *arena, size_t bytes, fh_span **span, size_t *got) 
   (*span)->start = arena->base + arena->limit;
   *got = by >> FH_PAGE_SHIFT;
   __atomic_store_n(&arena->limit, arena->limit + by, __ATOMIC_RELEASE);
+  if (arena == &fh_arenas[0]) {
+    __atomic_store_n(&fh_first_limit, arena->limit, __ATOMIC_RELEASE);
+  }
   return true;
 }
 

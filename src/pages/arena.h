@@ -18,6 +18,11 @@ enum { FH_ARENAS_MAX = 64 };
 
 extern fh_arena fh_arenas[FH_ARENAS_MAX];
 
+/* The first arena once more, each word on its own: the fast path of free reaches it without an address in a register. */
+extern fh_hidden char *fh_first_base;
+extern fh_hidden size_t fh_first_limit;
+extern fh_hidden fh_span *fh_first_spans;
+
 /* Commits at least `pages` pages at the end of an arena, opening one if needed. On success *span is the descriptor of
  * the first new page, its start is set and *got says how many there are. Call with the grow lock held.
  * False: the system has no more. */
@@ -31,10 +36,9 @@ fh_span *fh_arena_find_further(const void *pointer);
 
 /* The descriptor of the page that holds `pointer`; NULL when it lies in no arena. */
 fh_inline fh_span *fh_arena_find(const void *pointer) {
-  fh_arena *first = &fh_arenas[0];
-  size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)__atomic_load_n(&first->base, __ATOMIC_RELAXED));
-  if (fh_likely(offset < __atomic_load_n(&first->limit, __ATOMIC_ACQUIRE))) {
-    return first->spans + (offset >> FH_PAGE_SHIFT);
+  size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)fh_racy_load(fh_first_base));
+  if (fh_likely(offset < __atomic_load_n(&fh_first_limit, __ATOMIC_ACQUIRE))) {
+    return fh_racy_load(fh_first_spans) + (offset >> FH_PAGE_SHIFT);
   }
   return fh_arena_find_further(pointer);
 }
