@@ -27,8 +27,8 @@
 
 #define fh_hidden __attribute__((visibility("hidden")))
 
-/* A word that another thread may be writing: any value it had or has will do. A plain load lets the compiler fold it into
- * the instruction that uses it, which an atomic one does not; the thread sanitizer is told the truth. */
+/* A word that another thread may be writing: any value it had or has will do. A plain load lets the compiler fold it
+ * into the instruction that uses it, which an atomic one does not; the thread sanitizer is told the truth. */
 #if FH_TSAN
 #define fh_racy_load(place) __atomic_load_n(&(place), __ATOMIC_RELAXED)
 #else

@@ -19,7 +19,8 @@ typedef struct fh_lock {
   fh_rank rank;
 } fh_lock;
 
-#define FH_LOCK(r) {PTHREAD_MUTEX_INITIALIZER, r}
+#define FH_LOCK(r) \
+  { PTHREAD_MUTEX_INITIALIZER, r }
 
 void fh_lock_take(fh_lock *);
 void fh_lock_drop(fh_lock *);

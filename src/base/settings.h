@@ -1,4 +1,5 @@
-/* Every setting: environment variables FREEHOLD_<NAME>, read once at start. One table for the library and the command. */
+/* Every setting: environment variables FREEHOLD_<NAME>, read once at start. One table for the library and the command.
+ */
 #ifndef FH_BASE_SETTINGS_H
 #define FH_BASE_SETTINGS_H
 

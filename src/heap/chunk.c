@@ -8,6 +8,8 @@
 /* A rest shorter than this stays with the chunk: slabs serve what would fit it. */
 enum { SPLIT_LEAST = 4 };
 
+enum { FH_NOTE_UNITS = (1 << 20) / FH_UNIT };
+
 /* Holes. */
 
 static void dirty_link(fh_chunks *h, big_hole *big) {
@@ -31,12 +33,23 @@ static void dirty_unlink(fh_chunks *h, big_hole *big) {
   h->dirty_units -= big->units;
 }
 
+/* The page runs hear of big holes a mebibyte at a time: their word is shared by all threads. */
+static void count_big(fh_chunks *h, int64_t units) {
+  h->big_units += units;
+  int64_t news = h->big_units - h->noted_units;
+  if (news > FH_NOTE_UNITS || news < -FH_NOTE_UNITS) {
+    fh_pages_note_holes(news * FH_UNIT);
+    h->noted_units = h->big_units;
+  }
+}
+
 /* Writes a hole of `length` units of which `dirty` may have memory behind them, and indexes it. */
 static void hole_insert(fh_chunks *h, fh_chunk *c, uint64_t length, uint64_t dirty, uint64_t flags) {
   chunk_write(c, length, chunk_before_length(c), flags);
   fh_good_insert(&h->holes, hole_link(c), length);
   h->free_units += length;
   if (length >= FH_BIG_UNITS) {
+    count_big(h, (int64_t)length);
     big_of(c)->units = dirty;
     if (dirty != 0) {
       dirty_link(h, big_of(c));
@@ -53,6 +66,7 @@ static uint64_t hole_remove(fh_chunks *h, fh_chunk *c) {
   if (length < FH_BIG_UNITS) {
     return length;
   }
+  count_big(h, -(int64_t)length);
   if (big_of(c)->units != 0) {
     dirty_unlink(h, big_of(c));
   }
@@ -148,10 +162,25 @@ static size_t purge_to(fh_chunks *h, uint64_t target) {
   return (before - (size_t)h->dirty_units) * FH_UNIT;
 }
 
+/* A good part of what was purged last time has been taken again: keep twice as much for a while; else go back slowly.
+ */
+static void learn_from_reuse(fh_chunks *h) {
+  bool wasted = h->last_purge != 0 && h->reused >= h->last_purge / 8;
+  h->widened = wasted ? fh_min(fh_max(h->widened * 2, FH_CHUNK_RETAIN / FH_UNIT), FH_CHUNK_WIDEN / FH_UNIT)
+                      : h->widened - h->widened / 8;
+  h->reused = 0;
+}
+
+static uint64_t budget(const fh_chunks *h) {
+  return FH_CHUNK_RETAIN / FH_UNIT + (h->total_bytes / FH_UNIT - h->free_units) / 16 + h->widened;
+}
+
 static void keep_budget(fh_chunks *h) {
-  uint64_t most = FH_CHUNK_RETAIN / FH_UNIT + (h->total_bytes / FH_UNIT - h->free_units) / 16;
-  if (h->dirty_units > most) {
-    purge_to(h, most / 2);
+  if (h->dirty_units > budget(h)) {
+    learn_from_reuse(h);
+    if (h->dirty_units > budget(h)) {
+      h->last_purge = purge_to(h, budget(h) / 2) / FH_UNIT;
+    }
   }
 }
 
@@ -218,6 +247,7 @@ static void hole_use(fh_chunks *h, fh_chunk *c, uint64_t units) {
   uint64_t length = chunk_length(c), before = chunk_before_length(c);
   uint64_t fresh = chunk_flags(c) & CHUNK_FRESH;
   uint64_t dirty = hole_remove(h, c), rest = length - units;
+  h->reused += dirty == 0 && fresh == 0 ? units : 0;
   if (rest < SPLIT_LEAST) {
     chunk_write(c, length, before, CHUNK_USED);
     chunk_tell_next(c, false);
@@ -372,7 +402,7 @@ static void walk_stretch(fh_span *span, fh_chunk_visit *visit, void *arg) {
   fh_chunk *c = (fh_chunk *)(void *)(span->start + FH_UNIT - FH_CHUNK_HEAD);
   for (; chunk_length(c) != 0; c = chunk_next(c)) {
     uint64_t flags = chunk_flags(c);
-    fh_chunk_state state = (flags & CHUNK_USED) == 0   ? FH_CHUNK_HOLE
+    fh_chunk_state state = (flags & CHUNK_USED) == 0    ? FH_CHUNK_HOLE
                            : (flags & CHUNK_QUICK) != 0 ? FH_CHUNK_QUICK
                                                         : FH_CHUNK_USED;
     visit(arg, chunk_user(c), (size_t)chunk_length(c) * FH_UNIT, state);

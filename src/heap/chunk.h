@@ -41,12 +41,17 @@ typedef struct fh_chunks {
   fh_good holes;
   fh_hole dirty_list; /* head of the big holes with dirty pages, oldest last */
   fh_hole *dirty_last;
-  fh_hole stretches;  /* head of the list of spans */
+  fh_hole stretches; /* head of the list of spans */
   struct fh_heap *heap;
-  uint64_t dirty_units;  /* in big holes */
+  uint64_t dirty_units; /* in big holes */
   uint64_t quick_bytes;
-  uint64_t total_bytes;  /* of all stretches */
-  uint64_t free_units;   /* in holes */
+  uint64_t total_bytes; /* of all stretches */
+  uint64_t free_units;  /* in holes */
+  int64_t big_units;    /* of them in big holes */
+  int64_t noted_units;  /* of these the page runs know */
+  uint64_t reused;      /* purged units taken again since the last purge */
+  uint64_t last_purge;  /* units of the last purge */
+  uint64_t widened;     /* units the budget is wider for now, after ping-pong */
 } fh_chunks;
 
 /* bytes <= FH_CHUNK_MAX. *zero tells how many bytes at the start of the memory are not known to be zero, SIZE_MAX when

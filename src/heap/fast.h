@@ -4,9 +4,9 @@
  *   fh_fast_free   -> fh_slab_event          (a slab fuller or emptier than its list says)
  *                  -> fh_free_slow   -> fh_block_give | fh_remote_give | fh_pages_give
  *
- * A slab is a page of 16 KiB, so the descriptor of any slot is found by a subtraction and a shift. Malloc counts nothing:
- * when the free list of the current slab is empty, all its slots are in use, and free counts down to the next event
- * (the idea of a free list a page with a counter is mimalloc's: Leijen, Zorn, de Moura, 2019). */
+ * A slab is a page of 16 KiB, so the descriptor of any slot is found by a subtraction and a shift. Malloc counts
+ * nothing: when the free list of the current slab is empty, all its slots are in use, and free counts down to the next
+ * event (the idea of a free list a page with a counter is mimalloc's: Leijen, Zorn, de Moura, 2019). */
 #ifndef FH_HEAP_FAST_H
 #define FH_HEAP_FAST_H
 

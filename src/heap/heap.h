@@ -15,6 +15,7 @@
 #define FH_REMOTE_MOST 64 /* frees in a batch */
 #endif
 #define FH_CHUNK_RETAIN ((size_t)128 << 10) /* dirty bytes in big holes of a heap, beside 1/16 of its live bytes */
+#define FH_CHUNK_WIDEN ((size_t)4 << 20)    /* that much more at most while purging proves to be wasted work */
 #define FH_REMOTE_BYTES ((size_t)64 << 10)  /* bytes in a batch */
 
 enum { FH_FULLNESS = 4, FH_REMOTE_SLOTS = 8 };
@@ -40,9 +41,9 @@ typedef struct fh_heap {
   fh_span *parked[FH_CLASSES];
   fh_slabs slabs[FH_CLASSES];
   fh_batch out[FH_REMOTE_SLOTS];
-  void *inbox; /* atomic: batches posted by other threads */
-  int state;   /* atomic */
-  struct fh_heap *next;        /* all heaps ever made */
+  void *inbox;          /* atomic: batches posted by other threads */
+  int state;            /* atomic */
+  struct fh_heap *next; /* all heaps ever made */
   struct fh_heap *next_orphan;
   fh_chunks chunks; /* last: its bins are large and mostly untouched */
 } fh_heap;
@@ -51,17 +52,17 @@ typedef struct fh_heap {
 void *fh_slab_take(fh_heap *, unsigned class);
 void fh_slab_event(fh_heap *, fh_span *);
 void fh_slab_give(fh_heap *, const char *call, fh_span *, void *pointer);
-void fh_slab_park(fh_heap *);               /* no slab is current afterwards */
-void fh_slab_own(fh_heap *, void *owner);   /* writes the owner of every slab */
-size_t fh_slab_live(const fh_span *);       /* slots in the hands of the program */
+void fh_slab_park(fh_heap *);             /* no slab is current afterwards */
+void fh_slab_own(fh_heap *, void *owner); /* writes the owner of every slab */
+size_t fh_slab_live(const fh_span *);     /* slots in the hands of the program */
 extern fh_span fh_no_slab;
 
 /* Threads (thread.c). */
-fh_heap *fh_heap_mine(void);           /* of this thread, made when needed; NULL: no memory, or the thread is ending */
-fh_heap *fh_heap_borrow(void);         /* an orphan for one operation of a thread that has no heap any more */
+fh_heap *fh_heap_mine(void);   /* of this thread, made when needed; NULL: no memory, or the thread is ending */
+fh_heap *fh_heap_borrow(void); /* an orphan for one operation of a thread that has no heap any more */
 void fh_heap_return(fh_heap *);
 fh_heap *fh_heap_all(void);
-void fh_heap_start(void);              /* once, before anything else */
+void fh_heap_start(void); /* once, before anything else */
 void fh_heap_fork_prepare(void);
 void fh_heap_fork_parent(void);
 void fh_heap_fork_child(void);
@@ -70,8 +71,8 @@ void fh_heap_fork_child(void);
 void fh_remote_give(fh_heap *mine, fh_heap *to, void *pointer, size_t bytes);
 void fh_remote_post_one(fh_heap *to, void *pointer); /* for a thread without a heap */
 void fh_remote_post_all(fh_heap *);
-void fh_remote_drain(fh_heap *);       /* frees what others have posted */
-void fh_remote_reap(fh_heap *);        /* the same for an orphan */
+void fh_remote_drain(fh_heap *); /* frees what others have posted */
+void fh_remote_reap(fh_heap *);  /* the same for an orphan */
 void fh_orphans_lock(void);
 void fh_orphans_unlock(void);
 void fh_orphans_reset_lock(void);

@@ -9,8 +9,8 @@
 #include "base/bits.h"
 
 enum {
-  FH_SLAB_MAX = 256,                  /* docs/decisions/0003 */
-  FH_CLASSES = FH_SLAB_MAX / 16 + 1,  /* class c holds slots of 16 c bytes; class 0 repeats class 1 */
+  FH_SLAB_MAX = 256,                 /* docs/decisions/0003 */
+  FH_CLASSES = FH_SLAB_MAX / 16 + 1, /* class c holds slots of 16 c bytes; class 0 repeats class 1 */
   FH_CHUNK_MAX = 128 << 10,
   FH_ALIGNMENT = 16
 };

@@ -80,7 +80,7 @@ static void carve(fh_span *slab) {
 static fh_span *slab_make(fh_heap *heap, unsigned class) {
   fh_span *slab = fh_pages_take(1, 1, FH_SPAN_SLAB);
   if (slab != NULL) {
-    slab->class = (uint8_t)class;
+    slab->class = (uint8_t) class;
     slab->u.slab.carved = 0;
     slab->u.slab.slots = (uint16_t)(FH_PAGE_SIZE / (class * 16));
     slab->free = NULL;

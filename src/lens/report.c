@@ -50,8 +50,9 @@ static void print_account(fh_out *out, const fh_account *a, const fh_heap_stats 
 }
 
 static void print_holes(fh_out *out, const fh_account *a) {
-  static const char *const name[FH_HOLE_SIZES] = {"  holes < 256",  "  holes < 1 KiB",   "  holes < 4 KiB", "  holes < 16 KiB",
-                                                  "  holes < 64 KiB", "  holes < 256 KiB", "  holes < 1 MiB", "  holes, larger"};
+  static const char *const name[FH_HOLE_SIZES] = {"  holes < 256",    "  holes < 1 KiB",  "  holes < 4 KiB",
+                                                  "  holes < 16 KiB", "  holes < 64 KiB", "  holes < 256 KiB",
+                                                  "  holes < 1 MiB",  "  holes, larger"};
   for (unsigned i = 0; i < FH_HOLE_SIZES; i++) {
     if (a->holes[i] != 0) {
       line(out, name[i], a->holes[i], 0);
@@ -63,7 +64,7 @@ static void print_classes(fh_out *out, const fh_account *a) {
   title(out, "freehold: slots by size class (live / all)");
   for (unsigned class = 1; class < FH_CLASSES; class ++) {
     if (a->class_slots[class] != 0) {
-      fh_out_column(out, (uint64_t)class * 16, 8);
+      fh_out_column(out, (uint64_t) class * 16, 8);
       fh_out_column(out, a->class_live[class], 14);
       fh_out_column(out, a->class_slots[class], 14);
       fh_out_text(out, "\n");

@@ -48,11 +48,11 @@ const char *fh_os_setting(const char *name);
 #if FREEHOLD_OS_FAKE
 /* Tests: the calls above go through src/os/fake.c, which makes them fail on demand. */
 typedef struct fh_os_faults {
-  unsigned seed;               /* 0: no random failures */
-  unsigned percent;            /* of reserve, commit, purge and move calls that fail */
-  long fail_after;             /* that many further calls succeed, then all fail; < 0: off */
-  size_t page_size;            /* pretend this page size; 0: the real one */
-  uint64_t calls, failed;      /* counted */
+  unsigned seed;          /* 0: no random failures */
+  unsigned percent;       /* of reserve, commit, purge and move calls that fail */
+  long fail_after;        /* that many further calls succeed, then all fail; < 0: off */
+  size_t page_size;       /* pretend this page size; 0: the real one */
+  uint64_t calls, failed; /* counted */
 } fh_os_faults;
 extern fh_os_faults fh_os_faults_now;
 #endif

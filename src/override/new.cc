@@ -3,7 +3,6 @@
 #include <dlfcn.h>
 
 #include <cstddef>
-#include <initializer_list>
 #include <new>
 
 #include "freehold/freehold.h"
@@ -19,7 +18,8 @@ using Throw = void (*)();
 
 void *lookup(const char *symbol) {
   void *found = dlsym(RTLD_DEFAULT, symbol);
-  for (const char *library : {"libstdc++.so.6", "libc++.so.1"}) {
+  static const char *const libraries[] = {"libstdc++.so.6", "libc++.so.1"};
+  for (const char *library : libraries) {
     void *handle = found != nullptr ? nullptr : dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
     if (handle != nullptr) {
       found = dlsym(handle, symbol);
@@ -34,7 +34,8 @@ Handler new_handler() {
 }
 
 void throw_bad_alloc() {
-  for (const char *symbol : {"_ZSt17__throw_bad_allocv", "_ZNSt3__117__throw_bad_allocEv"}) {
+  static const char *const throwers[] = {"_ZSt17__throw_bad_allocv", "_ZNSt3__117__throw_bad_allocEv"};
+  for (const char *symbol : throwers) {
     if (void *thrower = lookup(symbol)) {
       reinterpret_cast<Throw>(thrower)();
     }

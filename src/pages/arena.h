@@ -18,7 +18,8 @@ enum { FH_ARENAS_MAX = 64 };
 
 extern fh_arena fh_arenas[FH_ARENAS_MAX];
 
-/* The first arena once more, each word on its own: the fast path of free reaches it without an address in a register. */
+/* The first arena once more, each word on its own: the fast path of free reaches it without an address in a register.
+ */
 extern fh_hidden char *fh_first_base;
 extern fh_hidden size_t fh_first_limit;
 extern fh_hidden fh_span *fh_first_spans;

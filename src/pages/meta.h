@@ -1,4 +1,5 @@
-/* The allocator's own memory: heaps and tables. Zeroed, aligned to 64 bytes, never given back, shared by all threads. */
+/* The allocator's own memory: heaps and tables. Zeroed, aligned to 64 bytes, never given back, shared by all threads.
+ */
 #ifndef FH_PAGES_META_H
 #define FH_PAGES_META_H
 

@@ -56,14 +56,14 @@ static void mark_run(fh_span *run, char *start, size_t count, fh_span_kind kind)
 
 /* free | used | free: joins the run with free neighbours of its kind and lists what comes out. */
 static void list_joined(fh_span *run, char *start, size_t count, fh_span_kind kind) {
-  if (run[-1].kind == kind) {
+  if (fh_span_kind_of(run - 1) == kind) {
     fh_span *left = run - 1 - run[-1].u.back;
     unlist_run(left);
     count += left->pages;
     start = left->start;
     run = left;
   }
-  if (run[count].kind == kind) {
+  if (fh_span_kind_of(run + count) == kind) {
     fh_span *right = run + count;
     unlist_run(right);
     count += right->pages;
@@ -159,21 +159,30 @@ fh_span *fh_pages_take(size_t count, size_t align, fh_span_kind kind) {
 
 /* Retention. */
 
-static size_t budget(void) {
-  size_t base = FH_RETAIN_BYTES >> FH_PAGE_SHIFT;
-  size_t widen = fh_min(pages.now.widened, pages.now.used / 4);
-  return base + pages.now.used * pages.retain / 100 + widen;
+static int64_t hole_bytes; /* atomic: large holes in the chunk heaps */
+
+void fh_pages_note_holes(int64_t bytes) { __atomic_add_fetch(&hole_bytes, bytes, __ATOMIC_RELAXED); }
+
+static size_t live_pages(void) {
+  int64_t holes = __atomic_load_n(&hole_bytes, __ATOMIC_RELAXED);
+  size_t idle = holes <= 0 ? 0 : (size_t)holes >> FH_PAGE_SHIFT;
+  return pages.now.used - fh_min(idle, pages.now.used);
 }
 
-/* When most of what was purged last time has been taken again, purging was wasted work: keep twice as much for a while.
- * The widening is capped by the pages in use, so it ends with them. */
+static size_t budget(void) {
+  size_t base = FH_RETAIN_BYTES >> FH_PAGE_SHIFT, live = live_pages();
+  return base + live * pages.retain / 100 + pages.now.widened;
+}
+
+/* When a good part of what was purged last time has been taken again, purging was wasted work: keep twice as much for a
+ * while. The widening has a ceiling, and ends when purged memory stays unused. */
 static void learn_from_reuse(void) {
   size_t base = FH_RETAIN_BYTES >> FH_PAGE_SHIFT;
-  if (pages.last_purge != 0 && pages.reused >= pages.last_purge / 2) {
+  if (pages.last_purge != 0 && pages.reused >= pages.last_purge / 8) {
     pages.now.widened = fh_max(pages.now.widened * 2, base);
-    pages.now.widened = fh_min(pages.now.widened, pages.now.used / 4);
+    pages.now.widened = fh_min(pages.now.widened, FH_WIDEN_BYTES >> FH_PAGE_SHIFT);
   } else {
-    pages.now.widened /= 2;
+    pages.now.widened -= pages.now.widened / 8;
   }
   pages.reused = 0;
   pages.last_purge = 0;
@@ -269,7 +278,7 @@ bool fh_pages_extend(fh_span *span, size_t more) {
   bool done = false;
   fh_lock_take(&pages_lock);
   fh_span *next = span + span->pages;
-  bool is_free = next->kind == FH_SPAN_CLEAN || next->kind == FH_SPAN_DIRTY;
+  bool is_free = fh_span_kind_of(next) == FH_SPAN_CLEAN || fh_span_kind_of(next) == FH_SPAN_DIRTY;
   if (is_free && next->pages >= more && pages.limit - fh_min(pages.limit, pages.now.used) >= more) {
     carve(next, more, 1, FH_SPAN_INSIDE);
     mark_run(span, span->start, span->pages + more, (fh_span_kind)span->kind);

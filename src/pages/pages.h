@@ -1,9 +1,9 @@
 /* Page runs: the arena's pages, handed out as spans, split and coalesced, and purged under a budget.
  *
- * Free runs are clean (reads as zero, costs nothing) or dirty (memory behind it). Neighbours of the same kind are always
- * one run; the two kinds are kept apart so that the dirty pages are known to the page. Dirty runs serve first.
+ * Free runs are clean (reads as zero, costs nothing) or dirty (memory behind it). Neighbours of the same kind are
+ * always one run; the two kinds are kept apart so that the dirty pages are known to the page. Dirty runs serve first.
  *
- * Retention:  dirty pages <= FH_RETAIN_BYTES + retain % of the pages in use (+ a widening after ping-pong)
+ * Retention:  dirty pages <= FH_RETAIN_BYTES + retain % of the pages in use (+ FH_WIDEN_BYTES at most after ping-pong)
  * holds after every free, by the thread that frees; the kernel is called with no lock held. */
 #ifndef FH_PAGES_PAGES_H
 #define FH_PAGES_PAGES_H
@@ -12,6 +12,9 @@
 
 /* What stays resident however small the heap is: enough that a small program never purges. */
 #define FH_RETAIN_BYTES ((size_t)2 << 20)
+
+/* That much more at most while purging proves to be wasted work: what was purged is taken again at once. */
+#define FH_WIDEN_BYTES ((size_t)32 << 20)
 
 typedef struct fh_pages_counts {
   size_t used;  /* pages handed out */
@@ -38,6 +41,10 @@ bool fh_pages_extend(fh_span *span, size_t more);
 size_t fh_pages_trim(void);
 
 void fh_pages_read(fh_pages_counts *);
+
+/* Tells that `bytes` more (or less) of the spans in use are large holes: they are not live, and retention is a share of
+ * what is live. */
+void fh_pages_note_holes(int64_t bytes);
 
 /* Percent of the pages in use that may stay dirty. */
 void fh_pages_set_retain(unsigned percent);

@@ -44,12 +44,12 @@ struct fh_heap;
 typedef struct fh_span {
   /* Slab: the thread that frees into it without asking; else NULL. Only that thread writes free and countdown. */
   void *owner;
-  void *free;        /* slab: its free slots, last freed first */
-  int32_t countdown; /* slab: frees until something must be done */
-  uint8_t kind;      /* fh_span_kind */
-  uint8_t class;     /* slab: size class */
-  uint8_t state;     /* slab: which list it is on */
-  uint8_t fresh;     /* chunk stretch, large object: read as zero when it was taken */
+  void *free;           /* slab: its free slots, last freed first */
+  int32_t countdown;    /* slab: frees until something must be done */
+  uint8_t kind;         /* fh_span_kind */
+  uint8_t class;        /* slab: size class */
+  uint8_t state;        /* slab: which list it is on */
+  uint8_t fresh;        /* chunk stretch, large object: read as zero when it was taken */
   struct fh_heap *heap; /* slab, chunk stretch: whose */
   fh_hole link;         /* free run: in its index; slab, chunk stretch: in a list of its heap */
   char *start;

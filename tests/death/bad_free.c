@@ -1,15 +1,16 @@
 /* What is wrong is said in one line with the call and the pointer, and the program stops. */
+#include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cmocka.h>
 
 #include "freehold/freehold.h"
 
@@ -91,8 +92,11 @@ static void dies(void (*act)(void), const char *call, const char *what) {
   assert_string_equal(got, want);
 }
 
-#define DEATH(name, call, what) \
-  static void test_##name(void **state) { (void)state; dies(name, call, what); }
+#define DEATH(name, call, what)           \
+  static void test_##name(void **state) { \
+    (void)state;                          \
+    dies(name, call, what);               \
+  }
 
 DEATH(free_foreign, "free", "not from this heap: another allocator's, or never allocated")
 DEATH(free_inside_large, "free", "not the start of an allocation")

@@ -43,8 +43,11 @@ static inline size_t oracle_size(oracle *o) {
   uint64_t r = oracle_next(o);
   switch (r % 64) {
     case 0: return (size_t)(r >> 8) % (600 << 10);
-    case 1: case 2: case 3: return (size_t)(r >> 8) % (40 << 10);
-    case 4: case 5: return 240 + (size_t)(r >> 8) % 40;
+    case 1:
+    case 2:
+    case 3: return (size_t)(r >> 8) % (40 << 10);
+    case 4:
+    case 5: return 240 + (size_t)(r >> 8) % 40;
     case 6: return (128 << 10) - 32 + (size_t)(r >> 8) % 64;
     default: return (size_t)(r >> 8) % (r % 3 == 0 ? 2048 : 256);
   }

@@ -33,7 +33,8 @@ static bool parse(int argc, char **argv, run_options *out) {
 
 /* Beside the command in a build tree, in the library folder when installed. */
 static bool find_library(char path[PATH_MAX]) {
-  static const char *const places[] = {"libfreehold.so", "../" FREEHOLD_LIBDIR "/libfreehold.so", "../lib/libfreehold.so"};
+  static const char *const places[] = {"libfreehold.so", "../" FREEHOLD_LIBDIR "/libfreehold.so",
+                                       "../lib/libfreehold.so"};
   char self[PATH_MAX];
   ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
   if (length <= 0) {
