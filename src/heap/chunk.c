@@ -247,7 +247,7 @@ static void hole_use(fh_chunks *h, fh_chunk *c, uint64_t units) {
   uint64_t length = chunk_length(c), before = chunk_before_length(c);
   uint64_t fresh = chunk_flags(c) & CHUNK_FRESH;
   uint64_t dirty = hole_remove(h, c), rest = length - units;
-  h->reused += dirty == 0 && fresh == 0 ? units : 0;
+  h->reused += fresh == 0 ? fh_min(units, length - dirty) : 0;
   if (rest < SPLIT_LEAST) {
     chunk_write(c, length, before, CHUNK_USED);
     chunk_tell_next(c, false);

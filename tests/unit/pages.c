@@ -1,0 +1,92 @@
+/* Page runs: split, coalesced, aligned, zero when they say so, and kept within the budget. */
+#include "unit/cm.h"
+
+#include <string.h>
+
+#include "pages/pages.h"
+
+static void neighbours_join(void **state) {
+  fh_span *a = fh_pages_take(10, 1, FH_SPAN_LARGE), *b = fh_pages_take(10, 1, FH_SPAN_LARGE),
+          *c = fh_pages_take(10, 1, FH_SPAN_LARGE), *end = fh_pages_take(1, 1, FH_SPAN_LARGE);
+  (void)state;
+  assert_true(a != NULL && b != NULL && c != NULL && end != NULL);
+  char *start = a->start;
+  assert_ptr_equal(b->start, start + 10 * FH_PAGE_SIZE);
+  assert_ptr_equal(c->start, start + 20 * FH_PAGE_SIZE);
+  fh_pages_give(a);
+  fh_pages_give(c);
+  fh_pages_give(b); /* free | used | free, and now the middle */
+  fh_span *all = fh_pages_take(30, 1, FH_SPAN_LARGE);
+  assert_non_null(all);
+  assert_ptr_equal(all->start, start);
+  fh_pages_give(all);
+  fh_pages_give(end);
+}
+
+static void starts_are_aligned(void **state) {
+  (void)state;
+  for (size_t align = 1; align <= 256; align *= 2) {
+    fh_span *span = fh_pages_take(3, align, FH_SPAN_LARGE);
+    assert_non_null(span);
+    assert_int_equal((uintptr_t)span->start % (align * FH_PAGE_SIZE), 0);
+    fh_pages_give(span);
+  }
+}
+
+static void fresh_means_zero(void **state) {
+  (void)state;
+  for (int round = 0; round < 50; round++) {
+    fh_span *span = fh_pages_take(100, 1, FH_SPAN_LARGE);
+    assert_non_null(span);
+    for (size_t i = 0; span->fresh && i < fh_span_bytes(span); i++) {
+      assert_int_equal(span->start[i], 0);
+    }
+    memset(span->start, 0x77, fh_span_bytes(span));
+    fh_pages_give(span);
+    if (round % 3 == 0) {
+      fh_pages_trim();
+    }
+  }
+}
+
+static void budget_holds(void **state) {
+  fh_span *spans[200];
+  fh_pages_counts now;
+  (void)state;
+  for (int i = 0; i < 200; i++) {
+    spans[i] = fh_pages_take(20, 1, FH_SPAN_LARGE);
+    assert_non_null(spans[i]);
+    memset(spans[i]->start, 1, fh_span_bytes(spans[i]));
+  }
+  for (int i = 0; i < 200; i++) {
+    fh_pages_give(spans[i]);
+    fh_pages_read(&now);
+    assert_true(now.dirty <= (FH_RETAIN_BYTES >> FH_PAGE_SHIFT) + now.used / 10 + now.widened);
+  }
+  assert_true(now.purges != 0);
+}
+
+static void cut_and_extend(void **state) {
+  fh_span *span = fh_pages_take(16, 1, FH_SPAN_LARGE);
+  (void)state;
+  assert_non_null(span);
+  fh_pages_cut(span, 4);
+  assert_int_equal(span->pages, 4);
+  assert_true(fh_pages_extend(span, 6));
+  assert_int_equal(span->pages, 10);
+  fh_pages_give(span);
+}
+
+static void impossible_is_refused(void **state) {
+  (void)state;
+  assert_null(fh_pages_take(0, 1, FH_SPAN_LARGE));
+  assert_null(fh_pages_take(SIZE_MAX >> FH_PAGE_SHIFT, 1, FH_SPAN_LARGE));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(neighbours_join), cmocka_unit_test(starts_are_aligned), cmocka_unit_test(fresh_means_zero),
+      cmocka_unit_test(budget_holds),    cmocka_unit_test(cut_and_extend),     cmocka_unit_test(impossible_is_refused),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
