@@ -80,7 +80,7 @@ def instructions(library):
     subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", OUT / "pair", "100000"], env=env,
                    capture_output=True, check=True)
     text = subprocess.run(["callgrind_annotate", "--threshold=100", out], capture_output=True, text=True, check=True).stdout
-    rows = re.findall(r"^\s*([\d,]+) .*:(?:malloc|free|fh_malloc|fh_free) \[.*freehold", text, re.M)
+    rows = re.findall(r"^\s*([\d,]+) .*src/\S+:(?:malloc|free)\b", text, re.M)
     return round(sum(int(r.replace(",", "")) for r in rows) / 100000)
 
 

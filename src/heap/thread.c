@@ -86,7 +86,9 @@ static void start(void) {
   pthread_atfork(fh_heap_fork_prepare, fh_heap_fork_parent, fh_heap_fork_child);
 }
 
-void fh_heap_start(void) { pthread_once(&once, start); }
+/* At load, before there are threads: a fork that finds no handlers would copy a lock that is held. A malloc that comes
+ * earlier still starts it itself. */
+__attribute__((constructor)) void fh_heap_start(void) { pthread_once(&once, start); }
 
 static fh_noinline fh_heap *heap_enter(void) {
   if (fh_this.ended) {

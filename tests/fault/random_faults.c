@@ -10,8 +10,11 @@ int main(void) {
   for (unsigned round = 0; round < 20; round++) {
     fh_os_faults_now.seed = 7919 * round + 1;
     fh_os_faults_now.percent = 10 + round * 4;
-    for (long i = 0; i < 20000; i++) {
+    for (long i = 0; i < 10000; i++) {
       oracle_step(&model);
+      if (i % 100 == 0) {
+        fh_trim(0); /* purges, so that there are calls that can fail */
+      }
     }
     fh_os_faults_now.seed = 0;
     fh_os_faults_now.fail_after = round % 5; /* then the kernel has nothing left at all */
