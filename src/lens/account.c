@@ -48,12 +48,16 @@ static void count_span(fh_account *out, const fh_span *span) {
 
 /* Spans lie side by side from the first page to the frontier: each head tells where the next one is. */
 static void count_arena(fh_account *out, const fh_arena *arena) {
+  const char *map = (const char *)(const void *)(arena->spans - 1);
+  out->map_resident += fh_os_resident(map, (size_t)(arena->map_end - map), NULL);
   size_t pages = __atomic_load_n(&arena->limit, __ATOMIC_ACQUIRE) >> FH_PAGE_SHIFT;
   for (size_t i = 0; i < pages;) {
     const fh_span *span = arena->spans + i;
     unsigned kind = fh_span_kind_of(span);
     if (kind == FH_SPAN_SLAB || kind == FH_SPAN_LARGE || kind == FH_SPAN_CHUNKS) {
       count_span(out, span);
+    } else if (kind == FH_SPAN_DIRTY || kind == FH_SPAN_CLEAN) {
+      out->kept_resident += fh_os_resident(span->start, fh_span_bytes(span), NULL);
     }
     i += kind == FH_SPAN_NONE || kind == FH_SPAN_INSIDE || span->pages == 0 ? 1 : span->pages;
   }

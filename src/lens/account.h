@@ -14,6 +14,8 @@ typedef struct fh_account {
   uint64_t holes[FH_HOLE_SIZES]; /* bytes in holes below 256, 1 K, 4 K, 16 K, 64 K, 256 K, 1 M, more */
   uint64_t class_live[FH_CLASSES], class_slots[FH_CLASSES]; /* slots */
   uint64_t untouched;                                       /* of all the above, without memory behind it */
+  uint64_t kept_resident;                                   /* bytes of free runs with memory behind them */
+  uint64_t map_resident;                                    /* bytes of pagemap with memory behind them */
 } fh_account;
 
 /* Exact when the heaps are quiet: at exit, or with one thread. */

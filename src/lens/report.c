@@ -74,11 +74,16 @@ static void print_classes(fh_out *out, const fh_account *a) {
 
 /* Counted twice: by the heap (spans less untouched pages, kept runs) and by the kernel. */
 static void print_resident(fh_out *out, const fh_account *a, const fh_heap_stats *s) {
-  uint64_t mine = s->used_pages - a->untouched;
+  uint64_t mine = s->used_pages - a->untouched, sum = mine + a->kept_resident + a->map_resident;
+  uint64_t apart = sum > s->resident ? sum - s->resident : s->resident - sum;
   title(out, "freehold: resident");
   line(out, "spans in use, touched", mine, s->resident);
-  line(out, "spans kept (dirty, free)", s->kept_dirty, s->resident);
+  line(out, "free spans kept, touched", a->kept_resident, s->resident);
+  line(out, "pagemap, touched", a->map_resident, s->resident);
   line(out, "arenas and pagemap, by the kernel", s->resident, s->resident);
+  if (apart > 2 * fh_os_page_size()) {
+    line(out, "NOT ACCOUNTED FOR", apart, s->resident);
+  }
   line(out, "whole process", s->process_resident, 0);
   line(out, "committed address space", s->committed, 0);
   line(out, "metadata (heaps)", s->metadata, 0);
