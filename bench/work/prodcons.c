@@ -1,4 +1,5 @@
 /* One thread makes messages, another reads and frees them: every free is remote. */
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "work.h"
@@ -12,6 +13,7 @@ static void *consume(void *arg) {
   for (size_t i = 0; i < MESSAGES; i++) {
     void *message;
     while ((message = atomic_exchange_explicit(&ring[i % RING], NULL, memory_order_acquire)) == NULL) {
+      sched_yield();
     }
     free(message);
   }
@@ -26,6 +28,7 @@ int main(void) {
     uint64_t r = next(&random);
     void *message = touched(r % 8 == 0 ? 300 + (r >> 20) % 1000 : 16 + (r >> 20) % 200);
     while (atomic_load_explicit(&ring[i % RING], memory_order_relaxed) != NULL) {
+      sched_yield();
     }
     atomic_store_explicit(&ring[i % RING], message, memory_order_release);
   }
