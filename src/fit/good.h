@@ -7,7 +7,8 @@
  *   bins[g]: bit b set  <=>  head[g][b] != NULL
  *
  * A request is first tried on a few holes of its own bin, where the closest fits are; every hole of a later bin fits,
- * and two bit searches find the next one. Constant time, whatever the number of holes. Not locked. */
+ * and two bit searches find the next one. Constant time, whatever the number of holes. Below 64 a bin holds one length
+ * only, so its first hole is as good as any. Not locked. */
 #ifndef FH_FIT_GOOD_H
 #define FH_FIT_GOOD_H
 
@@ -72,7 +73,7 @@ fh_inline void fh_good_remove(fh_good *index, fh_hole *hole, uint64_t length) {
   }
 }
 
-/* The shortest fit among the first few holes of one bin. */
+/* The shortest fit among the first few holes of one bin. Each look is likely a cache miss. */
 fh_inline fh_hole *fh_good_look(fh_hole *hole, uint64_t need, fh_hole_length *length_of) {
   fh_hole *best = NULL;
   uint64_t best_length = UINT64_MAX;
@@ -92,7 +93,10 @@ fh_inline fh_hole *fh_good_look(fh_hole *hole, uint64_t need, fh_hole_length *le
 /* A hole of at least `need`, still in the index; NULL when none was found. */
 fh_inline fh_hole *fh_good_find(fh_good *index, uint64_t need, fh_hole_length *length_of) {
   fh_good_bin at = fh_good_bin_of(need);
-  fh_hole *own = fh_good_look(index->head[at.group][at.bin], need, length_of);
+  fh_hole *own = index->head[at.group][at.bin];
+  if (own != NULL && at.group > 1) {
+    own = fh_good_look(own, need, length_of);
+  }
   if (own != NULL) {
     return own;
   }
@@ -105,7 +109,7 @@ fh_inline fh_hole *fh_good_find(fh_good *index, uint64_t need, fh_hole_length *l
     at.group = fh_lowest_bit(groups);
     later = index->bins[at.group];
   }
-  return fh_good_look(index->head[at.group][fh_lowest_bit(later)], need, length_of);
+  return index->head[at.group][fh_lowest_bit(later)];
 }
 
 /* A hole of the longest bin; NULL when the index is empty. */

@@ -7,6 +7,7 @@
 #include "heap/fast.h"
 #include "heap/internal.h"
 #include "heap/large.h"
+#include "heap/quick.h"
 #include "os/os.h"
 
 static fh_cold void *no_memory(void) {
@@ -16,10 +17,20 @@ static fh_cold void *no_memory(void) {
 
 fh_noinline void *fh_malloc_slow(size_t bytes) {
   size_t unzeroed;
-  int saved = errno;
   void *taken = fh_take(bytes, &unzeroed);
-  errno = saved;
   return fh_likely(taken != NULL) ? taken : no_memory();
+}
+
+/* fh_this.heap is NULL before the first slow malloc of a thread. */
+fh_noinline void *fh_malloc_medium(size_t bytes) {
+  fh_heap *heap = fh_this.heap;
+  if (fh_likely(bytes - FH_SLAB_MAX - 1 < FH_QUICK_MAX - FH_SLAB_MAX && heap != NULL)) {
+    void *user = fh_quick_take_near(&heap->chunks, (bytes + FH_CHUNK_HEAD + FH_UNIT - 1) / FH_UNIT);
+    if (fh_likely(user != NULL)) {
+      return user;
+    }
+  }
+  return fh_malloc_slow(bytes);
 }
 
 void *fh_malloc(size_t bytes) { return fh_fast_malloc(bytes); }
@@ -35,9 +46,7 @@ void *fh_calloc(size_t count, size_t bytes) {
     void *slot = fh_malloc(total);
     return slot == NULL ? NULL : memset(slot, 0, total);
   }
-  int saved = errno;
   void *taken = fh_take(total, &unzeroed);
-  errno = saved;
   if (taken == NULL) {
     return no_memory();
   }
@@ -95,9 +104,7 @@ void *fh_realloc(void *pointer, size_t bytes) {
     fh_free(pointer);
     return NULL;
   }
-  int saved = errno;
   void *taken = realloc_block(pointer, bytes);
-  errno = saved;
   return taken != NULL ? taken : no_memory();
 }
 
@@ -107,10 +114,7 @@ void *fh_reallocarray(void *pointer, size_t count, size_t bytes) {
 }
 
 static void *take_aligned(size_t alignment, size_t bytes) {
-  int saved = errno;
-  void *taken = bytes > FH_OBJECT_MAX || alignment > FH_OBJECT_MAX / 2 ? NULL : fh_take_aligned(alignment, bytes);
-  errno = saved;
-  return taken;
+  return bytes > FH_OBJECT_MAX || alignment > FH_OBJECT_MAX / 2 ? NULL : fh_take_aligned(alignment, bytes);
 }
 
 void *fh_memalign(size_t alignment, size_t bytes) {
@@ -161,7 +165,6 @@ void fh_free_aligned_sized(void *pointer, size_t alignment, size_t bytes) {
 }
 
 int fh_trim(size_t keep) {
-  int saved = errno;
   fh_heap *heap = fh_this.heap;
   size_t given = 0;
   (void)keep;
@@ -171,6 +174,5 @@ int fh_trim(size_t keep) {
     given = fh_chunk_trim(&heap->chunks);
   }
   given += fh_pages_trim();
-  errno = saved;
   return given != 0;
 }

@@ -3,6 +3,7 @@
 #include "heap/fast.h"
 #include "heap/internal.h"
 #include "heap/large.h"
+#include "heap/quick.h"
 
 /* What a thread does for others before it asks for more memory. */
 static void take_in(fh_heap *heap) { fh_remote_drain(heap); }
@@ -93,27 +94,21 @@ void fh_block_give(fh_heap *heap, const char *call, fh_span *span, void *pointer
 size_t fh_block_usable(const char *call, const void *pointer) {
   fh_span *span = head_of(call, pointer);
   switch (fh_span_kind_of(span)) {
-    case FH_SPAN_SLAB: return (size_t)span->class * 16;
+    case FH_SPAN_SLAB: return fh_class_bytes(span->class);
     case FH_SPAN_LARGE: return fh_span_bytes(span);
     default: fh_chunk_check(call, pointer); return fh_chunk_usable(pointer);
   }
 }
 
-void fh_free_slow(const char *call, void *pointer) {
+static fh_noinline void free_slower(const char *call, void *pointer) {
   if (pointer == NULL) {
     return;
   }
   fh_heap *mine = fh_this.heap;
-  fh_span *span = fh_arena_find(pointer);
-  if (span == NULL || span->heap != mine || mine == NULL || fh_span_kind_of(span) > FH_SPAN_CHUNKS) {
-    span = head_of(call, pointer);
-  }
+  fh_span *span = head_of(call, pointer);
   if (fh_span_kind_of(span) == FH_SPAN_LARGE) {
     fh_large_give(call, span, pointer);
     return;
-  }
-  if (fh_span_kind_of(span) < FH_SPAN_SLAB) {
-    span = head_of(call, pointer); /* says what is wrong and stops */
   }
   fh_heap *to = fh_span_heap(span);
   if (to == mine) {
@@ -127,4 +122,18 @@ void fh_free_slow(const char *call, void *pointer) {
   } else {
     fh_remote_post_one(to, pointer);
   }
+}
+
+/* A chunk of the thread's own heap, the common case, goes to its quick list. */
+fh_noinline void fh_free_slow(const char *call, void *pointer) {
+  fh_heap *mine = fh_this.heap;
+  size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)fh_racy_load(fh_first_base));
+  if (fh_likely(offset < fh_racy_load(fh_first_limit) && mine != NULL)) {
+    fh_span *span = fh_racy_load(fh_first_spans) + (offset >> FH_PAGE_SHIFT);
+    bool chunk = fh_span_heap(span) == mine && fh_span_kind_of(span) >= FH_SPAN_CHUNKS;
+    if (fh_likely(chunk && fh_quick_give(&mine->chunks, pointer))) {
+      return;
+    }
+  }
+  free_slower(call, pointer);
 }

@@ -3,6 +3,7 @@
 #include "base/fatal.h"
 #include "heap/chunk_ops.h"
 #include "heap/heap.h"
+#include "heap/quick.h"
 #include "os/os.h"
 
 /* A rest shorter than this stays with the chunk: slabs serve what would fit it. */
@@ -134,6 +135,9 @@ static bool stretch_drop(fh_chunks *h, fh_chunk *c, uint64_t length) {
     span->link.next->prev = span->link.prev;
   }
   h->total_bytes -= fh_span_bytes(span);
+  for (uint32_t i = 0; i < span->pages; i++) {
+    __atomic_store_n(&span[i].heap, NULL, __ATOMIC_RELAXED); /* a late free is not to find this heap there */
+  }
   fh_pages_give(span);
   return true;
 }
@@ -162,12 +166,10 @@ static size_t purge_to(fh_chunks *h, uint64_t target) {
   return (before - (size_t)h->dirty_units) * FH_UNIT;
 }
 
-/* A good part of what was purged last time has been taken again: keep twice as much for a while; else go back slowly.
- */
+/* Each purged byte that is taken again was purged in vain: that much more is kept from now on. What is purged and not
+ * taken again slowly takes the widening back. */
 static void learn_from_reuse(fh_chunks *h) {
-  bool wasted = h->last_purge != 0 && h->reused >= h->last_purge / 8;
-  h->widened = wasted ? fh_min(fh_max(h->widened * 2, FH_CHUNK_RETAIN / FH_UNIT), FH_CHUNK_WIDEN / FH_UNIT)
-                      : h->widened - h->widened / 8;
+  h->widened = fh_min(h->widened + h->reused, FH_CHUNK_WIDEN / FH_UNIT);
   h->reused = 0;
 }
 
@@ -179,7 +181,8 @@ static void keep_budget(fh_chunks *h) {
   if (h->dirty_units > budget(h)) {
     learn_from_reuse(h);
     if (h->dirty_units > budget(h)) {
-      h->last_purge = purge_to(h, budget(h) / 2) / FH_UNIT;
+      uint64_t purged = purge_to(h, budget(h) / 2) / FH_UNIT;
+      h->widened -= fh_min(h->widened, purged / 16);
     }
   }
 }
@@ -210,29 +213,91 @@ static void coalesce(fh_chunks *h, fh_chunk *c) {
   }
 }
 
-static void quick_flush(fh_chunks *h, fh_quick *list) {
-  void *user = list->first;
+/* Quick lists: how many chunks each may hold is learned (the idea is tcmalloc's). A list that was full and empty in
+ * turn may hold more, until all together may hold QUICK_UNITS and a share of what is live. And no chunk waits for long:
+ * what is not coalesced keeps its neighbours apart, so a hand goes round the lists and empties one every few
+ * operations. */
+
+enum {
+  QUICK_START = 8, /* chunks in a list to begin with */
+  QUICK_MOST = 64,
+  QUICK_UNITS = (64 << 10) / FH_UNIT,
+  QUICK_SHARE = 8,  /* part of what is live */
+  QUICK_ROUND = 16, /* operations from one turn of the hand to the next */
+};
+
+static void quick_flush(fh_quick *list, fh_chunks *h) {
+  void *user = list->first, *next;
   list->first = NULL;
-  list->count = 0;
-  while (user != NULL) {
-    void *next = *(void **)user;
-    h->quick_bytes -= chunk_length(chunk_of(user)) * FH_UNIT;
+  list->room = list->most;
+  for (; user != NULL; user = next) {
+    next = *(void **)user;
     coalesce(h, chunk_of(user));
-    user = next;
   }
 }
 
 static void quick_flush_all(fh_chunks *h) {
   for (unsigned i = 0; i < FH_QUICK_LENGTHS; i++) {
-    quick_flush(h, &h->quick[i]);
+    quick_flush(&h->quick[i], h);
   }
+}
+
+static uint64_t quick_allowed(const fh_chunks *h) {
+  return QUICK_UNITS + (h->total_bytes / FH_UNIT - h->free_units) / QUICK_SHARE;
+}
+
+static void quick_allow(fh_quick *list, fh_chunks *h, unsigned length, unsigned most) {
+  h->quick_units += (uint64_t)most * length - (uint64_t)list->most * length;
+  list->room = (uint16_t)(list->room + most - list->most);
+  list->most = (uint16_t)most;
+}
+
+/* The hand moves on by one list, which is emptied; one that was not asked in vain lately may hold less from now on. */
+static void quick_turn(fh_chunks *h) {
+  h->quick_hand = (h->quick_hand + 1) % FH_QUICK_LENGTHS;
+  fh_quick *list = &h->quick[h->quick_hand];
+  quick_flush(list, h);
+  if (list->missed == 0) {
+    quick_allow(list, h, h->quick_hand, list->most / 2);
+  }
+  list->missed = 0;
+}
+
+static void quick_age(fh_chunks *h) {
+  if (++h->slow_calls % QUICK_ROUND == 0) {
+    quick_turn(h);
+  }
+}
+
+/* The list of this length is full. */
+static void quick_full(fh_chunks *h, unsigned length) {
+  fh_quick *list = &h->quick[length];
+  unsigned more = list->most == 0 ? QUICK_START : list->most;
+  for (unsigned turns = 4; turns != 0 && h->quick_units + more * length > quick_allowed(h); turns--) {
+    quick_turn(h);
+  }
+  bool fits = h->quick_units + more * length <= quick_allowed(h);
+  if (fits && (list->most == 0 || (list->missed != 0 && list->most < QUICK_MOST))) {
+    quick_allow(list, h, length, list->most + more);
+  } else {
+    quick_flush(list, h);
+  }
+  list->missed = 0;
+}
+
+static uint64_t quick_holds(const fh_chunks *h) {
+  uint64_t units = 0;
+  for (unsigned i = 0; i < FH_QUICK_LENGTHS; i++) {
+    units += (uint64_t)(h->quick[i].most - h->quick[i].room) * i;
+  }
+  return units;
 }
 
 /* Taking. */
 
 static fh_chunk *hole_find(fh_chunks *h, uint64_t units) {
   fh_hole *hole = fh_good_find(&h->holes, units, hole_length);
-  if (hole == NULL && h->quick_bytes >= units * FH_UNIT) {
+  if (hole == NULL && quick_holds(h) >= units) {
     quick_flush_all(h);
     hole = fh_good_find(&h->holes, units, hole_length);
   }
@@ -275,14 +340,9 @@ static void *take_hole(fh_chunks *h, uint64_t units, size_t *unzeroed) {
 void *fh_chunk_take(fh_chunks *h, size_t bytes, size_t *unzeroed) {
   uint64_t units = chunk_units(bytes);
   if (units < FH_QUICK_LENGTHS) {
-    fh_quick *list = &h->quick[units];
-    void *user = list->first;
+    void *user = fh_quick_take_near(h, units);
+    h->quick[units].missed = 1;
     if (user != NULL) {
-      fh_chunk *c = chunk_of(user);
-      list->first = *(void **)user;
-      list->count--;
-      h->quick_bytes -= units * FH_UNIT;
-      chunk_set(c, chunk_head(c) & ~(uint64_t)CHUNK_QUICK);
       if (unzeroed != NULL) {
         *unzeroed = SIZE_MAX;
       }
@@ -335,26 +395,20 @@ void fh_chunk_check(const char *call, const void *user) {
   }
 }
 
-static void quick_push(fh_chunks *h, fh_quick *list, fh_chunk *c, uint64_t units) {
-  chunk_set(c, chunk_head(c) | CHUNK_QUICK);
-  *(void **)chunk_user(c) = list->first;
-  list->first = chunk_user(c);
-  h->quick_bytes += units * FH_UNIT;
-  if (++list->count > FH_QUICK_MOST) {
-    quick_flush(h, list);
-  }
-  if (fh_unlikely(h->quick_bytes > FH_QUICK_BYTES)) {
-    quick_flush_all(h);
-  }
-}
-
 void fh_chunk_give(fh_chunks *h, const char *call, void *user) {
+  if (fh_likely(fh_quick_give(h, user))) {
+    return;
+  }
   fh_chunk *c = chunk_of(user);
   fh_chunk_check(call, user);
   uint64_t units = chunk_length(c);
-  if (units < FH_QUICK_LENGTHS) {
-    quick_push(h, &h->quick[units], c, units);
-  } else {
+  quick_age(h);
+  if (units >= FH_QUICK_LENGTHS) {
+    coalesce(h, c);
+    return;
+  }
+  quick_full(h, (unsigned)units);
+  if (!fh_quick_give(h, user)) {
     coalesce(h, c);
   }
 }

@@ -9,9 +9,9 @@
  *   hole:            | head 8 | next 8 | prev 8 | ......................... |
  *   big hole:        | head 8 | next 8 | prev 8 | dirty list 16 | dirty units 8 | ... |
  *
- * A chunk that is given back waits in the quick list of its exact length; when a list is full all of it is coalesced
- * with its neighbours at once and what comes out is indexed by length (fit/good.h). Big holes have their pages purged
- * under a budget of their own. Nothing here is locked: a heap is used by its thread alone. */
+ * A chunk that is given back waits in the quick list of its exact length (heap/quick.h). When that list is full, half
+ * of it is coalesced with its neighbours and what comes out is indexed by length (fit/good.h). Big holes have their
+ * pages purged under a budget of their own. Nothing here is locked: a heap is used by its thread alone. */
 #ifndef FH_HEAP_CHUNK_H
 #define FH_HEAP_CHUNK_H
 
@@ -21,10 +21,10 @@
 enum {
   FH_UNIT = 16,
   FH_CHUNK_HEAD = 8,
-  FH_QUICK_LENGTHS = 130, /* units: chunks up to 2 KiB wait in quick lists */
-  FH_QUICK_MOST = 16,     /* chunks in one of them */
-  FH_QUICK_BYTES = 64 << 10,
-  FH_BIG_UNITS = (32 << 10) / FH_UNIT /* holes from here on know how much of them is dirty */
+  FH_QUICK_LENGTHS = 130,                         /* units: chunks below wait in quick lists, that is up to 2 KiB */
+  FH_QUICK_SLACK = 16,                            /* a chunk from a quick list may be longer by a part in so many */
+  FH_QUICK_MAX = (FH_QUICK_LENGTHS - 1) * 16 - 8, /* bytes */
+  FH_BIG_UNITS = (32 << 10) / FH_UNIT             /* holes from here on know how much of them is dirty */
 };
 
 typedef struct fh_chunk {
@@ -33,24 +33,27 @@ typedef struct fh_chunk {
 
 typedef struct fh_quick {
   void *first;
-  uint32_t count;
+  uint16_t room;   /* chunks that may still be pushed */
+  uint16_t most;   /* chunks that it may hold */
+  uint16_t missed; /* it was asked while empty since it was last full */
 } fh_quick;
 
 typedef struct fh_chunks {
-  fh_quick quick[FH_QUICK_LENGTHS];
+  fh_quick quick[FH_QUICK_LENGTHS + FH_QUICK_LENGTHS / FH_QUICK_SLACK]; /* the last ones are always empty */
   fh_good holes;
   fh_hole dirty_list; /* head of the big holes with dirty pages, oldest last */
   fh_hole *dirty_last;
   fh_hole stretches; /* head of the list of spans */
   struct fh_heap *heap;
   uint64_t dirty_units; /* in big holes */
-  uint64_t quick_bytes;
+  uint64_t quick_units; /* what the quick lists may hold, all together */
+  uint32_t quick_hand;  /* the list that was emptied last */
+  uint32_t slow_calls;
   uint64_t total_bytes; /* of all stretches */
   uint64_t free_units;  /* in holes */
   int64_t big_units;    /* of them in big holes */
   int64_t noted_units;  /* of these the page runs know */
   uint64_t reused;      /* purged units taken again since the last purge */
-  uint64_t last_purge;  /* units of the last purge */
   uint64_t widened;     /* units the budget is wider for now, after ping-pong */
 } fh_chunks;
 

@@ -27,9 +27,15 @@ fh_inline uint64_t chunk_head(const fh_chunk *c) { return __atomic_load_n(&c->he
 
 fh_inline void chunk_set(fh_chunk *c, uint64_t head) { __atomic_store_n(&c->head, head, __ATOMIC_RELAXED); }
 
-/* 14 bits that depend on the address: user data is not taken for a head. */
+/* 14 bits that depend on the address, all of its low ones too: user data is not taken for a head. */
 fh_inline uint64_t chunk_check(const fh_chunk *c) {
-  return (uint64_t)((uint32_t)((uintptr_t)c >> 4) * UINT32_C(0x9E3779B1) >> 18) << CHUNK_CHECK_SHIFT;
+  return (uint64_t)((uint32_t)(uintptr_t)c * UINT32_C(0x9E3779B1) >> 18) << CHUNK_CHECK_SHIFT;
+}
+
+/* In the hands of the program, going by a head that was read at c. */
+fh_inline bool chunk_is_used(const fh_chunk *c, uint64_t head) {
+  uint64_t mask = ~UINT64_C(0) << CHUNK_CHECK_SHIFT | CHUNK_QUICK | CHUNK_USED;
+  return ((head ^ (chunk_check(c) | CHUNK_USED)) & mask) == 0;
 }
 
 fh_inline void chunk_write(fh_chunk *c, uint64_t length, uint64_t before, uint64_t flags) {

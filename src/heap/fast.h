@@ -13,13 +13,14 @@
 #include "heap/heap.h"
 
 typedef struct fh_thread {
-  fh_span *bins[FH_CLASSES];
+  fh_span *bins[FH_GRAINS];
   fh_heap *heap;
   int ended; /* the exit hook has run: borrow from now on */
 } fh_thread;
 
 extern fh_thread_local fh_thread fh_this;
 
+void *fh_malloc_medium(size_t bytes); /* a quick list of the chunk heap, then the slow path */
 void *fh_malloc_slow(size_t bytes);
 void fh_free_slow(const char *call, void *pointer);
 
@@ -47,7 +48,7 @@ fh_inline void *fh_fast_malloc(size_t bytes) {
       return slot;
     }
   }
-  return fh_malloc_slow(bytes);
+  return fh_malloc_medium(bytes);
 }
 
 fh_inline void fh_fast_free(void *pointer) {

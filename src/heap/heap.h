@@ -20,7 +20,8 @@
 
 enum { FH_FULLNESS = 4, FH_REMOTE_SLOTS = 8 };
 
-/* Partial slabs by fullness: quarter 3 holds the fullest, and is served first, so that the emptiest can go. */
+/* Partial slabs by fullness: the last list holds the fullest, and is served first, so that the emptiest can go. Each is
+ * a queue, closed to a ring through its head: the slab that waited longest has gathered most free slots. */
 typedef struct fh_slabs {
   fh_hole partial[FH_FULLNESS];
   fh_hole full;
@@ -36,9 +37,9 @@ typedef struct fh_batch {
 enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copied by fork */ };
 
 typedef struct fh_heap {
-  fh_span **bins; /* current slab of each class: the thread's own, or `parked` */
+  fh_span **bins; /* current slab for each grain of size: the thread's own, or `parked` */
   void *owner;    /* what its slabs carry; NULL when frees are not to take the fast path */
-  fh_span *parked[FH_CLASSES];
+  fh_span *parked[FH_GRAINS];
   fh_slabs slabs[FH_CLASSES];
   fh_batch out[FH_REMOTE_SLOTS];
   void *inbox;          /* atomic: batches posted by other threads */
@@ -49,6 +50,7 @@ typedef struct fh_heap {
 } fh_heap;
 
 /* Slabs (slab.c). Never locked: the caller is the heap's thread, or holds the orphan lock. */
+void fh_slab_start(fh_heap *); /* of a new heap */
 void *fh_slab_take(fh_heap *, unsigned class);
 void fh_slab_event(fh_heap *, fh_span *);
 void fh_slab_give(fh_heap *, const char *call, fh_span *, void *pointer);

@@ -64,6 +64,7 @@ void fh_remote_drain(fh_heap *heap) {
   void *pointer = __atomic_exchange_n(&heap->inbox, NULL, __ATOMIC_SEQ_CST);
   while (pointer != NULL) {
     void *next = *(void **)pointer;
+    __builtin_prefetch(next, 1); /* it lies in the other thread's cache */
     fh_block_give(heap, "free", fh_arena_find(pointer), pointer);
     pointer = next;
   }

@@ -1,6 +1,6 @@
 /* Where each kind of memory begins and ends.
  *
- *   1 .. 256 bytes          slabs: classes of 16, 32, ... 256 bytes in pages of 16 KiB
+ *   1 .. FH_SLAB_MAX        slabs in pages of 16 KiB: classes 16 bytes apart up to 256, 32 up to 512, 64 up to 1024
  *   .. FH_CHUNK_MAX         the chunk heap: exact to 16 bytes, split and coalesced
  *   larger                  large objects: page runs */
 #ifndef FH_HEAP_SIZES_H
@@ -9,8 +9,9 @@
 #include "base/bits.h"
 
 enum {
-  FH_SLAB_MAX = 256,                 /* docs/decisions/0003 */
-  FH_CLASSES = FH_SLAB_MAX / 16 + 1, /* class c holds slots of 16 c bytes; class 0 repeats class 1 */
+  FH_SLAB_MAX = 1024,               /* docs/decisions/0003 */
+  FH_GRAINS = FH_SLAB_MAX / 16 + 1, /* sizes in steps of 16 bytes, 0 included: what the fast path indexes by */
+  FH_CLASSES = 16 + 8 + 8 + 1,      /* class 0 is not used */
   FH_CHUNK_MAX = 128 << 10,
   FH_ALIGNMENT = 16
 };
@@ -18,6 +19,15 @@ enum {
 /* No object may be larger: differences of pointers into it must fit ptrdiff_t. */
 #define FH_OBJECT_MAX ((size_t)PTRDIFF_MAX - ((size_t)1 << 20))
 
-fh_inline unsigned fh_class_of(size_t bytes) { return (unsigned)((bytes + 15) >> 4) + (bytes == 0); }
+/* Bytes in a slot. Every class from 1 on is a multiple of the alignments that divide its distance to the next. */
+fh_inline unsigned fh_class_bytes(unsigned class) {
+  return class <= 16 ? 16 * class : class <= 24 ? 256 + 32 * (class - 16) : 512 + 64 * (class - 24);
+}
+
+/* bytes <= FH_SLAB_MAX */
+fh_inline unsigned fh_class_of(size_t bytes) {
+  unsigned grains = (unsigned)((bytes + 15) >> 4);
+  return grains == 0 ? 1 : grains <= 16 ? grains : grains <= 32 ? 16 + (grains - 15) / 2 : 24 + (grains - 29) / 4;
+}
 
 #endif

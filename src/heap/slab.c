@@ -5,7 +5,7 @@
  *
  *   state      on the list           countdown counts frees until
  *   CURRENT    none (heap->bins)     far away: an empty current slab is kept
- *   FULL       slabs.full            1: the first one makes it partial
+ *   FULL       slabs.full            an eighth of the slots: then it is partial
  *   0..3       slabs.partial[state]  live slots reach the next quarter below, at last 0: the page goes back */
 #include "base/fatal.h"
 #include "heap/heap.h"
@@ -18,32 +18,45 @@ fh_span fh_no_slab;
 static fh_span *slab_of(fh_hole *link) { return (fh_span *)(void *)((char *)link - offsetof(fh_span, link)); }
 
 static void list_push(fh_hole *list, fh_span *slab) {
-  slab->link = (fh_hole){list->next, list};
-  if (list->next != NULL) {
-    list->next->prev = &slab->link;
-  }
-  list->next = &slab->link;
+  slab->link = (fh_hole){list, list->prev};
+  list->prev->next = &slab->link;
+  list->prev = &slab->link;
 }
 
 static void list_remove(fh_span *slab) {
   slab->link.prev->next = slab->link.next;
-  if (slab->link.next != NULL) {
-    slab->link.next->prev = slab->link.prev;
+  slab->link.next->prev = slab->link.prev;
+}
+
+void fh_slab_start(fh_heap *heap) {
+  for (unsigned class = 0; class < FH_CLASSES; class ++) {
+    fh_slabs *slabs = &heap->slabs[class];
+    slabs->full = (fh_hole){&slabs->full, &slabs->full};
+    for (unsigned q = 0; q < FH_FULLNESS; q++) {
+      slabs->partial[q] = (fh_hole){&slabs->partial[q], &slabs->partial[q]};
+    }
   }
 }
 
+/* Live slots from one list of partial slabs to the next: few lists for slabs of few slots. */
+static unsigned step_of(unsigned slots) { return (unsigned)fh_max((slots + FH_FULLNESS - 1) / FH_FULLNESS, 16); }
+
+/* A full slab is listed again after that many frees: taking it up for a single slot costs more than the slot is worth.
+ */
+static unsigned full_frees(unsigned slots) { return (unsigned)fh_max(slots / 16, 2); }
+
 /* Lists a slab that is not current, with `live` slots in use. */
 static void slab_list(fh_heap *heap, fh_span *slab, unsigned live) {
-  unsigned slots = slab->u.slab.slots, quarter = (slots + FH_FULLNESS - 1) / FH_FULLNESS;
+  unsigned slots = slab->u.slab.slots, step = step_of(slots);
   if (live == slots) {
     slab->state = STATE_FULL;
-    slab->countdown = 1;
+    slab->countdown = (int32_t)full_frees(slots);
     list_push(&heap->slabs[slab->class].full, slab);
   } else if (live == 0) {
     fh_pages_give(slab);
   } else {
-    slab->state = (uint8_t)((live - 1) / quarter);
-    slab->countdown = (int32_t)(live - slab->state * quarter);
+    slab->state = (uint8_t)((live - 1) / step);
+    slab->countdown = (int32_t)(live - slab->state * step);
     list_push(&heap->slabs[slab->class].partial[slab->state], slab);
   }
 }
@@ -56,16 +69,12 @@ void fh_slab_event(fh_heap *heap, fh_span *slab) {
     return;
   }
   list_remove(slab);
-  if (slab->state == STATE_FULL) {
-    slab_list(heap, slab, slots - 1);
-  } else {
-    slab_list(heap, slab, slab->state * ((slots + FH_FULLNESS - 1) / FH_FULLNESS));
-  }
+  slab_list(heap, slab, slab->state == STATE_FULL ? slots - full_frees(slots) : slab->state * step_of(slots));
 }
 
 /* Lists the slots of the next 4 KiB, in address order, so that memory is touched only when reached. */
 static void carve(fh_span *slab) {
-  size_t size = (size_t)slab->class * 16;
+  size_t size = fh_class_bytes(slab->class);
   unsigned from = slab->u.slab.carved, more = (unsigned)fh_max(4096 / size, 1);
   unsigned to = (unsigned)fh_min(from + more, slab->u.slab.slots);
   char *at = slab->start + from * size;
@@ -82,7 +91,7 @@ static fh_span *slab_make(fh_heap *heap, unsigned class) {
   if (slab != NULL) {
     slab->class = (uint8_t) class;
     slab->u.slab.carved = 0;
-    slab->u.slab.slots = (uint16_t)(FH_PAGE_SIZE / (class * 16));
+    slab->u.slab.slots = (uint16_t)(FH_PAGE_SIZE / fh_class_bytes(class));
     slab->free = NULL;
     __atomic_store_n(&slab->heap, heap, __ATOMIC_RELAXED);
     fh_span_set_owner(slab, heap->owner);
@@ -92,9 +101,9 @@ static fh_span *slab_make(fh_heap *heap, unsigned class) {
 
 static fh_span *slab_partial(fh_heap *heap, unsigned class) {
   for (unsigned q = FH_FULLNESS; q-- != 0;) {
-    fh_hole *link = heap->slabs[class].partial[q].next;
-    if (link != NULL) {
-      fh_span *slab = slab_of(link);
+    fh_hole *list = &heap->slabs[class].partial[q];
+    if (list->next != list) {
+      fh_span *slab = slab_of(list->next);
       list_remove(slab);
       return slab;
     }
@@ -102,20 +111,22 @@ static fh_span *slab_partial(fh_heap *heap, unsigned class) {
   return NULL;
 }
 
+static fh_span *current(const fh_heap *heap, unsigned class) { return heap->bins[fh_class_bytes(class) / 16]; }
+
 static void make_current(fh_heap *heap, unsigned class, fh_span *slab) {
   if (slab != &fh_no_slab) {
     slab->state = STATE_CURRENT;
     slab->countdown = INT32_MAX;
   }
-  heap->bins[class] = slab;
-  if (class == 1) {
-    heap->bins[0] = slab;
+  unsigned first = class == 1 ? 0 : fh_class_bytes(class - 1) / 16 + 1;
+  for (unsigned grain = first; grain <= fh_class_bytes(class) / 16; grain++) {
+    heap->bins[grain] = slab;
   }
 }
 
 /* Makes sure that the current slab of the class has a free slot. */
 static bool refill(fh_heap *heap, unsigned class) {
-  fh_span *slab = heap->bins[class];
+  fh_span *slab = current(heap, class);
   if (slab->free != NULL) {
     return true;
   }
@@ -142,14 +153,14 @@ void *fh_slab_take(fh_heap *heap, unsigned class) {
   if (!refill(heap, class)) {
     return NULL;
   }
-  fh_span *slab = heap->bins[class];
+  fh_span *slab = current(heap, class);
   void *slot = slab->free;
   slab->free = *(void **)slot;
   return slot;
 }
 
 static void check_slot(const char *call, const fh_span *slab, const void *pointer) {
-  size_t offset = (size_t)((const char *)pointer - slab->start), size = (size_t)slab->class * 16;
+  size_t offset = (size_t)((const char *)pointer - slab->start), size = fh_class_bytes(slab->class);
   if (offset % size != 0 || offset / size >= slab->u.slab.carved) {
     fh_fatal(call, pointer, "not the start of an allocation");
   }
@@ -177,7 +188,7 @@ size_t fh_slab_live(const fh_span *slab) {
 
 void fh_slab_park(fh_heap *heap) {
   for (unsigned class = 1; class < FH_CLASSES; class ++) {
-    fh_span *slab = heap->bins[class];
+    fh_span *slab = current(heap, class);
     make_current(heap, class, &fh_no_slab);
     if (slab != &fh_no_slab) {
       slab_list(heap, slab, (unsigned)fh_slab_live(slab));
@@ -186,7 +197,7 @@ void fh_slab_park(fh_heap *heap) {
 }
 
 static void own_list(fh_hole *list, void *owner) {
-  for (fh_hole *link = list->next; link != NULL; link = link->next) {
+  for (fh_hole *link = list->next; link != list; link = link->next) {
     fh_span_set_owner(slab_of(link), owner);
   }
 }
@@ -198,8 +209,8 @@ void fh_slab_own(fh_heap *heap, void *owner) {
     for (unsigned q = 0; q < FH_FULLNESS; q++) {
       own_list(&heap->slabs[class].partial[q], owner);
     }
-    if (heap->bins[class] != &fh_no_slab) {
-      fh_span_set_owner(heap->bins[class], owner);
+    if (current(heap, class) != &fh_no_slab) {
+      fh_span_set_owner(current(heap, class), owner);
     }
   }
 }

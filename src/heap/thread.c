@@ -7,10 +7,9 @@
 #include "pages/meta.h"
 
 #define NO &fh_no_slab
-fh_thread_local fh_thread fh_this = {
-    .bins = {NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO, NO},
-};
-_Static_assert(FH_CLASSES == 17, "one initializer a class");
+#define NO_8 NO, NO, NO, NO, NO, NO, NO, NO
+fh_thread_local fh_thread fh_this = {.bins = {NO_8, NO_8, NO_8, NO_8, NO_8, NO_8, NO_8, NO_8, NO}};
+_Static_assert(FH_GRAINS == 65, "one initializer a grain");
 
 static fh_heap *all_heaps;    /* atomic; only ever pushed to */
 static fh_heap *first_orphan; /* under the orphan lock */
@@ -22,9 +21,10 @@ static fh_heap *heap_make(void) {
   if (heap == NULL) {
     return NULL;
   }
-  for (unsigned class = 0; class < FH_CLASSES; class ++) {
-    heap->parked[class] = &fh_no_slab;
+  for (unsigned grain = 0; grain < FH_GRAINS; grain++) {
+    heap->parked[grain] = &fh_no_slab;
   }
+  fh_slab_start(heap);
   heap->bins = heap->parked;
   heap->chunks.heap = heap;
   heap->next = __atomic_load_n(&all_heaps, __ATOMIC_RELAXED);
@@ -49,9 +49,9 @@ static void push_orphan(fh_heap *heap) {
 }
 
 static void move_in(fh_heap *heap) {
-  for (unsigned class = 0; class < FH_CLASSES; class ++) {
-    fh_this.bins[class] = heap->parked[class];
-    heap->parked[class] = &fh_no_slab;
+  for (unsigned grain = 0; grain < FH_GRAINS; grain++) {
+    fh_this.bins[grain] = heap->parked[grain];
+    heap->parked[grain] = &fh_no_slab;
   }
   heap->bins = fh_this.bins;
   fh_this.heap = heap;

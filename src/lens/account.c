@@ -4,7 +4,7 @@
 #include "os/os.h"
 
 static void count_slab(fh_account *out, const fh_span *slab) {
-  uint64_t size = (uint64_t)slab->class * 16, live = fh_slab_live(slab), carved = slab->u.slab.carved;
+  uint64_t size = fh_class_bytes(slab->class), live = fh_slab_live(slab), carved = slab->u.slab.carved;
   out->slab_live += live * size;
   out->slab_free += (carved - live) * size;
   out->slab_uncarved += FH_PAGE_SIZE - carved * size;

@@ -64,7 +64,7 @@ static void print_classes(fh_out *out, const fh_account *a) {
   title(out, "freehold: slots by size class (live / all)");
   for (unsigned class = 1; class < FH_CLASSES; class ++) {
     if (a->class_slots[class] != 0) {
-      fh_out_column(out, (uint64_t) class * 16, 8);
+      fh_out_column(out, fh_class_bytes(class), 8);
       fh_out_column(out, a->class_live[class], 14);
       fh_out_column(out, a->class_slots[class], 14);
       fh_out_text(out, "\n");

@@ -34,8 +34,8 @@ typedef enum fh_span_kind {
   FH_SPAN_DIRTY,    /* free, with memory behind it */
   FH_SPAN_BUSY,     /* off the lists while it is being purged */
   FH_SPAN_SLAB,
-  FH_SPAN_CHUNKS,
   FH_SPAN_LARGE,
+  FH_SPAN_CHUNKS,
   FH_SPAN_INSIDE /* not the first page of its span */
 } fh_span_kind;
 

@@ -21,7 +21,7 @@ static void free_foreign(void) { fh_free(pointer = foreign); }
 
 static void free_inside_large(void) { fh_free(pointer = (char *)fh_malloc(1 << 20) + 64); }
 
-static void free_inside_chunk(void) { fh_free(pointer = (char *)fh_malloc(1000) + 32); }
+static void free_inside_chunk(void) { fh_free(pointer = (char *)fh_malloc(3000) + 32); }
 
 static void free_slot_twice(void) {
   pointer = fh_malloc(32);
@@ -30,7 +30,7 @@ static void free_slot_twice(void) {
 }
 
 static void free_chunk_twice(void) {
-  pointer = fh_malloc(600);
+  pointer = fh_malloc(1500);
   fh_free(pointer);
   fh_free(pointer);
 }
