@@ -13,14 +13,18 @@ enum { FH_NOTE_UNITS = (1 << 20) / FH_UNIT };
 
 /* Holes. */
 
+static fh_hole *dirty_list(fh_chunks *h, uint64_t units) {
+  unsigned step = fh_highest_bit(units * FH_UNIT | 4096) - 12;
+  return &h->dirty[fh_min(step, FH_DIRTY_LISTS - 1)];
+}
+
 static void dirty_link(fh_chunks *h, big_hole *big) {
-  big->dirty = (fh_hole){h->dirty_list.next, &h->dirty_list};
-  if (h->dirty_list.next != NULL) {
-    h->dirty_list.next->prev = &big->dirty;
-  } else {
-    h->dirty_last = &big->dirty;
+  fh_hole *list = dirty_list(h, big->units);
+  big->dirty = (fh_hole){list->next, list};
+  if (list->next != NULL) {
+    list->next->prev = &big->dirty;
   }
-  h->dirty_list.next = &big->dirty;
+  list->next = &big->dirty;
   h->dirty_units += big->units;
 }
 
@@ -28,8 +32,6 @@ static void dirty_unlink(fh_chunks *h, big_hole *big) {
   big->dirty.prev->next = big->dirty.next;
   if (big->dirty.next != NULL) {
     big->dirty.next->prev = big->dirty.prev;
-  } else {
-    h->dirty_last = big->dirty.prev == &h->dirty_list ? NULL : big->dirty.prev;
   }
   h->dirty_units -= big->units;
 }
@@ -152,10 +154,20 @@ static bool hole_purge(fh_chunk *c) {
   return from >= to || fh_os_purge(from, (size_t)(to - from));
 }
 
+/* A hole of the list with the dirtiest: the fewest calls for the most memory. */
+static big_hole *dirtiest(const fh_chunks *h) {
+  for (unsigned i = FH_DIRTY_LISTS; i-- != 0;) {
+    if (h->dirty[i].next != NULL) {
+      return (big_hole *)(void *)((char *)h->dirty[i].next - offsetof(big_hole, dirty));
+    }
+  }
+  return NULL;
+}
+
 static size_t purge_to(fh_chunks *h, uint64_t target) {
   size_t before = (size_t)h->dirty_units;
-  while (h->dirty_units > target && h->dirty_last != NULL) {
-    big_hole *big = (big_hole *)(void *)((char *)h->dirty_last - offsetof(big_hole, dirty));
+  while (h->dirty_units > target) {
+    big_hole *big = dirtiest(h);
     dirty_unlink(h, big);
     if (!hole_purge((fh_chunk *)big)) {
       dirty_link(h, big);
@@ -173,16 +185,23 @@ static void learn_from_reuse(fh_chunks *h) {
   h->reused = 0;
 }
 
+/* Counting what waits in quick lists. */
+static uint64_t live_units(const fh_chunks *h) { return h->total_bytes / FH_UNIT - h->free_units; }
+
 static uint64_t budget(const fh_chunks *h) {
-  return FH_CHUNK_RETAIN / FH_UNIT + (h->total_bytes / FH_UNIT - h->free_units) / 16 + h->widened;
+  return FH_CHUNK_RETAIN / FH_UNIT + live_units(h) / 16 + h->widened;
+}
+
+static void purge(fh_chunks *h, uint64_t target) {
+  uint64_t purged = purge_to(h, target) / FH_UNIT;
+  h->widened -= fh_min(h->widened, purged / 16);
 }
 
 static void keep_budget(fh_chunks *h) {
   if (h->dirty_units > budget(h)) {
     learn_from_reuse(h);
     if (h->dirty_units > budget(h)) {
-      uint64_t purged = purge_to(h, budget(h) / 2) / FH_UNIT;
-      h->widened -= fh_min(h->widened, purged / 16);
+      purge(h, budget(h) / 2);
     }
   }
 }
@@ -221,8 +240,9 @@ static void coalesce(fh_chunks *h, fh_chunk *c) {
 enum {
   QUICK_START = 8, /* chunks in a list to begin with */
   QUICK_MOST = 64,
-  QUICK_UNITS = (64 << 10) / FH_UNIT,
+  QUICK_UNITS = (16 << 10) / FH_UNIT,
   QUICK_SHARE = 8,  /* part of what is live */
+  SHRINK_UNITS = (64 << 10) / FH_UNIT,
   QUICK_ROUND = 16, /* operations from one turn of the hand to the next */
 };
 
@@ -242,9 +262,7 @@ static void quick_flush_all(fh_chunks *h) {
   }
 }
 
-static uint64_t quick_allowed(const fh_chunks *h) {
-  return QUICK_UNITS + (h->total_bytes / FH_UNIT - h->free_units) / QUICK_SHARE;
-}
+static uint64_t quick_allowed(const fh_chunks *h) { return QUICK_UNITS + live_units(h) / QUICK_SHARE; }
 
 static void quick_allow(fh_quick *list, fh_chunks *h, unsigned length, unsigned most) {
   h->quick_units += (uint64_t)most * length - (uint64_t)list->most * length;
@@ -263,9 +281,22 @@ static void quick_turn(fh_chunks *h) {
   list->missed = 0;
 }
 
+/* Three quarters of what was live are gone: whatever is kept for speed goes too. */
+static void shrink(fh_chunks *h) {
+  quick_flush_all(h);
+  fh_slab_give_empty(h->heap);
+  learn_from_reuse(h);
+  purge(h, FH_CHUNK_RETAIN / FH_UNIT / 8 + h->widened);
+  h->mark_units = live_units(h);
+}
+
 static void quick_age(fh_chunks *h) {
   if (++h->slow_calls % QUICK_ROUND == 0) {
     quick_turn(h);
+    h->mark_units = fh_max(h->mark_units, live_units(h));
+    if (h->mark_units > SHRINK_UNITS && live_units(h) < h->mark_units / 4) {
+      shrink(h);
+    }
   }
 }
 

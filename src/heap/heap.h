@@ -14,7 +14,7 @@
 #define FH_STRETCH_MOST ((size_t)32 << 20)
 #define FH_REMOTE_MOST 64 /* frees in a batch */
 #endif
-#define FH_CHUNK_RETAIN ((size_t)128 << 10) /* dirty bytes in big holes of a heap, beside 1/16 of its live bytes */
+#define FH_CHUNK_RETAIN ((size_t)256 << 10) /* dirty bytes in big holes of a heap, beside 1/16 of its live bytes */
 #define FH_CHUNK_WIDEN ((size_t)4 << 20)    /* that much more at most while purging proves to be wasted work */
 #define FH_REMOTE_BYTES ((size_t)64 << 10)  /* bytes in a batch */
 
@@ -41,6 +41,8 @@ typedef struct fh_heap {
   void *owner;    /* what its slabs carry; NULL when frees are not to take the fast path */
   fh_span *parked[FH_GRAINS];
   fh_slabs slabs[FH_CLASSES];
+  size_t slab_count; /* slabs of this heap */
+  size_t slab_gives; /* of them given back since one was made */
   fh_batch out[FH_REMOTE_SLOTS];
   void *inbox;          /* atomic: batches posted by other threads */
   int state;            /* atomic */
@@ -57,6 +59,7 @@ void fh_slab_give(fh_heap *, const char *call, fh_span *, void *pointer);
 void fh_slab_park(fh_heap *);             /* no slab is current afterwards */
 void fh_slab_own(fh_heap *, void *owner); /* writes the owner of every slab */
 size_t fh_slab_live(const fh_span *);     /* slots in the hands of the program */
+void fh_slab_give_empty(fh_heap *);       /* gives back current slabs that hold nothing */
 extern fh_span fh_no_slab;
 
 /* Threads (thread.c). */

@@ -53,12 +53,40 @@ static void slab_list(fh_heap *heap, fh_span *slab, unsigned live) {
     slab->countdown = (int32_t)full_frees(slots);
     list_push(&heap->slabs[slab->class].full, slab);
   } else if (live == 0) {
+    heap->slab_count--;
+    heap->slab_gives++;
     fh_pages_give(slab);
   } else {
     slab->state = (uint8_t)((live - 1) / step);
     slab->countdown = (int32_t)(live - slab->state * step);
     list_push(&heap->slabs[slab->class].partial[slab->state], slab);
   }
+}
+
+static fh_span *current(const fh_heap *heap, unsigned class) { return heap->bins[fh_class_bytes(class) / 16]; }
+
+static void make_current(fh_heap *heap, unsigned class, fh_span *slab) {
+  if (slab != &fh_no_slab) {
+    slab->state = STATE_CURRENT;
+    slab->countdown = INT32_MAX;
+  }
+  unsigned first = class == 1 ? 0 : fh_class_bytes(class - 1) / 16 + 1;
+  for (unsigned grain = first; grain <= fh_class_bytes(class) / 16; grain++) {
+    heap->bins[grain] = slab;
+  }
+}
+
+/* Slabs have gone back and none was made: the thread is giving up its memory. Current slabs are not counted down, so
+ * those that have become empty are looked for; the fewer slabs are left, the more often. */
+void fh_slab_give_empty(fh_heap *heap) {
+  for (unsigned class = 1; class < FH_CLASSES; class ++) {
+    fh_span *slab = current(heap, class);
+    if (slab != &fh_no_slab && fh_slab_live(slab) == 0) {
+      make_current(heap, class, &fh_no_slab);
+      slab_list(heap, slab, 0);
+    }
+  }
+  heap->slab_gives = 0;
 }
 
 /* The countdown of a slab has reached 0. */
@@ -70,6 +98,9 @@ void fh_slab_event(fh_heap *heap, fh_span *slab) {
   }
   list_remove(slab);
   slab_list(heap, slab, slab->state == STATE_FULL ? slots - full_frees(slots) : slab->state * step_of(slots));
+  if (heap->slab_gives >= 4 && heap->slab_gives >= heap->slab_count / 4) {
+    fh_slab_give_empty(heap);
+  }
 }
 
 /* Lists the slots of the next 4 KiB, in address order, so that memory is touched only when reached. */
@@ -95,6 +126,8 @@ static fh_span *slab_make(fh_heap *heap, unsigned class) {
     slab->free = NULL;
     __atomic_store_n(&slab->heap, heap, __ATOMIC_RELAXED);
     fh_span_set_owner(slab, heap->owner);
+    heap->slab_count++;
+    heap->slab_gives = 0;
   }
   return slab;
 }
@@ -109,19 +142,6 @@ static fh_span *slab_partial(fh_heap *heap, unsigned class) {
     }
   }
   return NULL;
-}
-
-static fh_span *current(const fh_heap *heap, unsigned class) { return heap->bins[fh_class_bytes(class) / 16]; }
-
-static void make_current(fh_heap *heap, unsigned class, fh_span *slab) {
-  if (slab != &fh_no_slab) {
-    slab->state = STATE_CURRENT;
-    slab->countdown = INT32_MAX;
-  }
-  unsigned first = class == 1 ? 0 : fh_class_bytes(class - 1) / 16 + 1;
-  for (unsigned grain = first; grain <= fh_class_bytes(class) / 16; grain++) {
-    heap->bins[grain] = slab;
-  }
 }
 
 /* Makes sure that the current slab of the class has a free slot. */

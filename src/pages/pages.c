@@ -12,10 +12,10 @@ static fh_lock grow_lock = FH_LOCK(FH_RANK_GROW);
 static struct {
   fh_good clean, dirty;
   fh_pages_counts now;
-  size_t reused;     /* purged pages taken again since the last purge: ping-pong when it is most of them */
-  size_t last_purge; /* pages of the last purge */
-  size_t retain;     /* percent */
-  size_t limit;      /* pages */
+  size_t purged; /* pages that were purged and not taken again since */
+  size_t reused; /* purged pages taken again since the last purge: ping-pong */
+  size_t retain; /* percent */
+  size_t limit;  /* pages */
 } pages = {.retain = 10, .limit = SIZE_MAX};
 
 static fh_span *span_of(fh_hole *hole) { return (fh_span *)(void *)((char *)hole - offsetof(fh_span, link)); }
@@ -104,7 +104,9 @@ static fh_span *take_listed(size_t count, size_t align, fh_span_kind kind) {
     if (hole == NULL) {
       return NULL;
     }
-    pages.reused += count;
+    size_t again = fh_min(count, pages.purged);
+    pages.purged -= again;
+    pages.reused += again;
   }
   return carve(span_of(hole), count, align, kind);
 }
@@ -174,18 +176,11 @@ static size_t budget(void) {
   return base + live * pages.retain / 100 + pages.now.widened;
 }
 
-/* When a good part of what was purged last time has been taken again, purging was wasted work: keep twice as much for a
- * while. The widening has a ceiling, and ends when purged memory stays unused. */
+/* Each purged page that is taken again was purged in vain: that much more is kept from now on, up to a ceiling. What is
+ * purged and not taken again slowly takes the widening back. */
 static void learn_from_reuse(void) {
-  size_t base = FH_RETAIN_BYTES >> FH_PAGE_SHIFT;
-  if (pages.last_purge != 0 && pages.reused >= pages.last_purge / 8) {
-    pages.now.widened = fh_max(pages.now.widened * 2, base);
-    pages.now.widened = fh_min(pages.now.widened, FH_WIDEN_BYTES >> FH_PAGE_SHIFT);
-  } else {
-    pages.now.widened -= pages.now.widened / 8;
-  }
+  pages.now.widened = fh_min(pages.now.widened + pages.reused, FH_WIDEN_BYTES >> FH_PAGE_SHIFT);
   pages.reused = 0;
-  pages.last_purge = 0;
 }
 
 /* Drops the memory of a run that nobody else can reach. Kernel pages may be larger than ours: the edges that share one
@@ -222,7 +217,8 @@ static size_t purge_longest(void) {
   }
   pages.now.purges++;
   pages.now.purged_pages += count;
-  pages.last_purge += count;
+  pages.purged += count;
+  pages.now.widened -= fh_min(pages.now.widened, count / 16);
   return count;
 }
 
