@@ -96,6 +96,53 @@ static fh_span *carve(fh_span *run, size_t count, size_t align, fh_span_kind kin
   return span;
 }
 
+static void note_reuse(size_t count) {
+  size_t again = fh_min(count, pages.purged);
+  pages.purged -= again;
+  pages.reused += again;
+}
+
+/* A clean run that has a shorter dirty one at its side serves a request with both: what is dirty need not be faulted in
+ * again. The pages are joined to one run off the lists, the rest of the clean one is listed.
+ *
+ *   | dirty | clean ................. |        | clean ................. | dirty |
+ *   | span ............ | clean ..... |        | clean ..... | span ............ |                                  */
+static fh_span *carve_with_dirty(fh_span *clean, size_t count, fh_span_kind kind) {
+  fh_span *behind = clean + clean->pages;
+  fh_span *left = fh_span_kind_of(clean - 1) == FH_SPAN_DIRTY ? clean - 1 - clean[-1].u.back : NULL;
+  fh_span *right = fh_span_kind_of(behind) == FH_SPAN_DIRTY ? behind : NULL;
+  size_t from_left = left != NULL && left->pages < count ? left->pages : 0;
+  size_t from_right = right != NULL && right->pages < count ? right->pages : 0;
+  size_t dirty = fh_max(from_left, from_right);
+  if (dirty == 0) {
+    return NULL;
+  }
+  size_t total = clean->pages, more = count - dirty;
+  char *start = clean->start;
+  unlist_run(clean);
+  fh_span *span, *rest;
+  if (dirty == from_left) {
+    unlist_run(left);
+    span = left;
+    start = left->start;
+    rest = clean + more;
+  } else {
+    unlist_run(right);
+    span = clean + (total - more);
+    start += (total - more) << FH_PAGE_SHIFT;
+    rest = clean;
+  }
+  if (total != more) {
+    mark_run(rest, rest == clean ? clean->start : clean->start + (more << FH_PAGE_SHIFT), total - more, FH_SPAN_CLEAN);
+    list_run(rest);
+  }
+  *span = (fh_span){0};
+  mark_run(span, start, count, kind);
+  pages.now.used += count;
+  note_reuse(more);
+  return span;
+}
+
 static fh_span *take_listed(size_t count, size_t align, fh_span_kind kind) {
   size_t need = count + align - 1;
   fh_hole *hole = fh_good_find(&pages.dirty, need, run_length);
@@ -104,9 +151,11 @@ static fh_span *take_listed(size_t count, size_t align, fh_span_kind kind) {
     if (hole == NULL) {
       return NULL;
     }
-    size_t again = fh_min(count, pages.purged);
-    pages.purged -= again;
-    pages.reused += again;
+    fh_span *span = align == 1 ? carve_with_dirty(span_of(hole), count, kind) : NULL;
+    if (span != NULL) {
+      return span;
+    }
+    note_reuse(count);
   }
   return carve(span_of(hole), count, align, kind);
 }
@@ -173,13 +222,14 @@ static size_t live_pages(void) {
 
 static size_t budget(void) {
   size_t base = FH_RETAIN_BYTES >> FH_PAGE_SHIFT, live = live_pages();
+  pages.now.widened = fh_min(pages.now.widened, fh_max(FH_WIDEN_BYTES >> FH_PAGE_SHIFT, live));
   return base + live * pages.retain / 100 + pages.now.widened;
 }
 
-/* Each purged page that is taken again was purged in vain: that much more is kept from now on, up to a ceiling. What is
- * purged and not taken again slowly takes the widening back. */
+/* Each purged page that is taken again was purged in vain: that much more is kept from now on, up to a ceiling (see
+ * budget). What is purged and not taken again slowly takes the widening back. */
 static void learn_from_reuse(void) {
-  pages.now.widened = fh_min(pages.now.widened + pages.reused, FH_WIDEN_BYTES >> FH_PAGE_SHIFT);
+  pages.now.widened += pages.reused;
   pages.reused = 0;
 }
 

@@ -3,7 +3,8 @@
  * Free runs are clean (reads as zero, costs nothing) or dirty (memory behind it). Neighbours of the same kind are
  * always one run; the two kinds are kept apart so that the dirty pages are known to the page. Dirty runs serve first.
  *
- * Retention:  dirty pages <= FH_RETAIN_BYTES + retain % of the pages in use (+ FH_WIDEN_BYTES at most after ping-pong)
+ * Retention:  dirty pages <= FH_RETAIN_BYTES + retain % of the pages in use
+ *                            (+ after ping-pong at most FH_WIDEN_BYTES, or as much as is in use)
  * holds after every free, by the thread that frees; the kernel is called with no lock held. */
 #ifndef FH_PAGES_PAGES_H
 #define FH_PAGES_PAGES_H
@@ -13,7 +14,8 @@
 /* What stays resident however small the heap is: enough that a small program never purges. */
 #define FH_RETAIN_BYTES ((size_t)2 << 20)
 
-/* That much more at most while purging proves to be wasted work: what was purged is taken again at once. */
+/* That much more, or as much as is in use, at most while purging proves to be wasted work: what was purged is taken
+ * again at once. */
 #define FH_WIDEN_BYTES ((size_t)32 << 20)
 
 typedef struct fh_pages_counts {
