@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -27,7 +28,7 @@ size_t fh_os_page_size(void) {
   static size_t size; /* every thread that finds 0 writes the same value */
   size_t now = __atomic_load_n(&size, __ATOMIC_RELAXED);
   if (now == 0) {
-    now = (size_t)sysconf(_SC_PAGESIZE);
+    now = (size_t)getauxval(AT_PAGESZ); /* sysconf would drag 128 KiB of libc's pages in */
     __atomic_store_n(&size, now, __ATOMIC_RELAXED);
   }
   return now;
