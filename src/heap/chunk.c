@@ -11,6 +11,8 @@ enum { SPLIT_LEAST = 4 };
 
 enum { FH_NOTE_UNITS = (1 << 20) / FH_UNIT };
 
+enum { AHEAD = 64 << 10, AHEAD_LIVE = 4 << 20 };
+
 /* Holes. */
 
 static fh_hole *dirty_list(fh_chunks *h, uint64_t units) {
@@ -188,9 +190,7 @@ static void learn_from_reuse(fh_chunks *h) {
 /* Counting what waits in quick lists. */
 static uint64_t live_units(const fh_chunks *h) { return h->total_bytes / FH_UNIT - h->free_units; }
 
-static uint64_t budget(const fh_chunks *h) {
-  return FH_CHUNK_RETAIN / FH_UNIT + live_units(h) / 16 + h->widened;
-}
+static uint64_t budget(const fh_chunks *h) { return FH_CHUNK_RETAIN / FH_UNIT + live_units(h) / 16 + h->widened; }
 
 static void purge(fh_chunks *h, uint64_t target) {
   uint64_t purged = purge_to(h, target) / FH_UNIT;
@@ -241,7 +241,7 @@ enum {
   QUICK_START = 8, /* chunks in a list to begin with */
   QUICK_MOST = 64,
   QUICK_UNITS = (16 << 10) / FH_UNIT,
-  QUICK_SHARE = 8,  /* part of what is live */
+  QUICK_SHARE = 8, /* part of what is live */
   SHRINK_UNITS = (64 << 10) / FH_UNIT,
   QUICK_ROUND = 16, /* operations from one turn of the hand to the next */
 };
@@ -355,6 +355,17 @@ static void hole_use(fh_chunks *h, fh_chunk *c, uint64_t units) {
   hole_insert(h, behind, rest, dirty < rest ? dirty : rest, fresh);
 }
 
+/* A large heap that goes on into memory never touched will need more of it: AHEAD bytes are asked for at once. `rest`
+ * is the hole behind what was taken. */
+static void populate_ahead(fh_chunks *h, fh_chunk *rest) {
+  char *from = (char *)fh_round_up((uintptr_t)rest, fh_os_page_size()), *end = (char *)chunk_next(rest);
+  bool within = from < h->ahead && from + AHEAD >= h->ahead;
+  if (!within && from < end && (size_t)(end - from) >= AHEAD && live_units(h) >= AHEAD_LIVE / FH_UNIT) {
+    fh_os_populate(from, AHEAD);
+    h->ahead = from + AHEAD;
+  }
+}
+
 static void *take_hole(fh_chunks *h, uint64_t units, size_t *unzeroed) {
   fh_chunk *c = hole_find(h, units);
   if (c == NULL) {
@@ -362,6 +373,9 @@ static void *take_hole(fh_chunks *h, uint64_t units, size_t *unzeroed) {
   }
   bool fresh = (chunk_flags(c) & CHUNK_FRESH) != 0;
   hole_use(h, c, units);
+  if (fresh && (chunk_flags(chunk_next(c)) & CHUNK_USED) == 0) {
+    populate_ahead(h, chunk_next(c));
+  }
   if (unzeroed != NULL) {
     *unzeroed = fresh ? sizeof(big_hole) - FH_CHUNK_HEAD : SIZE_MAX;
   }

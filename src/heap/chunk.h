@@ -24,8 +24,8 @@ enum {
   FH_QUICK_LENGTHS = 130,                         /* units: chunks below wait in quick lists, that is up to 2 KiB */
   FH_QUICK_SLACK = 16,                            /* a chunk from a quick list may be longer by a part in so many */
   FH_QUICK_MAX = (FH_QUICK_LENGTHS - 1) * 16 - 8, /* bytes */
-  FH_BIG_UNITS = (32 << 10) / FH_UNIT, /* holes from here on know how much of them is dirty */
-  FH_DIRTY_LISTS = 8                   /* list i: holes with 4 KiB << i dirty or more, the last without end */
+  FH_BIG_UNITS = (32 << 10) / FH_UNIT,            /* holes from here on know how much of them is dirty */
+  FH_DIRTY_LISTS = 8 /* list i: holes with 4 KiB << i dirty or more, the last without end */
 };
 
 typedef struct fh_chunk {
@@ -43,18 +43,19 @@ typedef struct fh_chunks {
   fh_quick quick[FH_QUICK_LENGTHS + FH_QUICK_LENGTHS / FH_QUICK_SLACK]; /* the last ones are always empty */
   fh_good holes;
   fh_hole dirty[FH_DIRTY_LISTS]; /* heads of the lists of big holes with dirty pages */
-  fh_hole stretches; /* head of the list of spans */
+  fh_hole stretches;             /* head of the list of spans */
   struct fh_heap *heap;
   uint64_t dirty_units; /* in big holes */
   uint64_t quick_units; /* what the quick lists may hold, all together */
   uint32_t quick_hand;  /* the list that was emptied last */
   uint32_t slow_calls;
-  uint64_t mark_units; /* the most that was live since the heap was last found shrunken */
+  uint64_t mark_units;  /* the most that was live since the heap was last found shrunken */
   uint64_t total_bytes; /* of all stretches */
   uint64_t free_units;  /* in holes */
   int64_t big_units;    /* of them in big holes */
   int64_t noted_units;  /* of these the page runs know */
   uint64_t reused;      /* purged units taken again since the last purge */
+  char *ahead;          /* end of the memory asked for beyond what is used */
   uint64_t widened;     /* units the budget is wider for now, after ping-pong */
 } fh_chunks;
 

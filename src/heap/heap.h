@@ -25,6 +25,7 @@ enum { FH_FULLNESS = 4, FH_REMOTE_SLOTS = 8 };
 typedef struct fh_slabs {
   fh_hole partial[FH_FULLNESS];
   fh_hole full;
+  size_t count; /* slabs of this class, on a list or not */
 } fh_slabs;
 
 /* Frees for one other heap, linked through their first word. */

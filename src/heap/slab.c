@@ -9,6 +9,11 @@
  *   0..3       slabs.partial[state]  live slots reach the next quarter below, at last 0: the page goes back */
 #include "base/fatal.h"
 #include "heap/heap.h"
+#include "os/os.h"
+
+/* A class with that many slabs will fill the next one too: its memory is asked for at once. The last of so many is
+ * half empty on average. */
+enum { POPULATE_COUNT = 16 };
 
 enum { STATE_FULL = FH_FULLNESS, STATE_CURRENT };
 
@@ -54,6 +59,7 @@ static void slab_list(fh_heap *heap, fh_span *slab, unsigned live) {
     list_push(&heap->slabs[slab->class].full, slab);
   } else if (live == 0) {
     heap->slab_count--;
+    heap->slabs[slab->class].count--;
     heap->slab_gives++;
     fh_pages_give(slab);
   } else {
@@ -128,6 +134,9 @@ static fh_span *slab_make(fh_heap *heap, unsigned class) {
     fh_span_set_owner(slab, heap->owner);
     heap->slab_count++;
     heap->slab_gives = 0;
+    if (++heap->slabs[class].count >= POPULATE_COUNT && slab->fresh) {
+      fh_os_populate(slab->start, FH_PAGE_SIZE);
+    }
   }
   return slab;
 }

@@ -20,6 +20,9 @@
 
 #include "base/bits.h"
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
@@ -87,6 +90,18 @@ bool fh_os_purge(void *address, size_t size) {
   } while (result != 0 && errno == EAGAIN);
   errno = saved;
   return result == 0;
+}
+
+void fh_os_populate(void *address, size_t size) {
+  static int unknown; /* set once the kernel has said so */
+  if (__atomic_load_n(&unknown, __ATOMIC_RELAXED) != 0) {
+    return;
+  }
+  int saved = errno;
+  if (madvise(address, size, MADV_POPULATE_WRITE) != 0 && errno == EINVAL) {
+    __atomic_store_n(&unknown, 1, __ATOMIC_RELAXED);
+  }
+  errno = saved;
 }
 
 /* A move by page tables. The kernel refuses a stretch that it keeps as several mappings (EFAULT), so halves are tried;
