@@ -6,6 +6,7 @@
 
 void fh_out_flush(fh_out *out) {
   size_t done = 0;
+  int saved = errno;
   if (out->fd < 0) {
     return;
   }
@@ -20,6 +21,7 @@ void fh_out_flush(fh_out *out) {
     done += (size_t)n;
   }
   out->length = 0;
+  errno = saved;
 }
 
 static void put(fh_out *out, const char *text, size_t length) {

@@ -4,6 +4,7 @@
 
 #include "base/fatal.h"
 #include "freehold/freehold.h"
+#include "heap/count.h"
 #include "heap/fast.h"
 #include "heap/internal.h"
 #include "heap/large.h"
@@ -15,15 +16,25 @@ static fh_cold void *no_memory(void) {
   return NULL;
 }
 
-fh_noinline void *fh_malloc_slow(size_t bytes) {
-  size_t unzeroed;
-  void *taken = fh_take(bytes, &unzeroed);
-  return fh_likely(taken != NULL) ? taken : no_memory();
+/* What every new block passes on its way to the program. */
+static void *taken_for(void *taken, size_t bytes) {
+  if (fh_unlikely(taken == NULL)) {
+    return no_memory();
+  }
+  if (fh_unlikely(fh_counting != 0)) {
+    fh_count_take(taken, bytes);
+  }
+  return taken;
 }
 
-/* fh_this.heap is NULL before the first slow malloc of a thread. */
+fh_noinline void *fh_malloc_slow(size_t bytes) {
+  size_t unzeroed;
+  return taken_for(fh_take(bytes, &unzeroed), bytes);
+}
+
+/* fh_this.fast is NULL before the first slow malloc of a thread. */
 fh_noinline void *fh_malloc_medium(size_t bytes) {
-  fh_heap *heap = fh_this.heap;
+  fh_heap *heap = fh_this.fast;
   if (fh_likely(bytes - FH_SLAB_MAX - 1 < FH_QUICK_MAX - FH_SLAB_MAX && heap != NULL)) {
     void *user = fh_quick_take_near(&heap->chunks, (bytes + FH_CHUNK_HEAD + FH_UNIT - 1) / FH_UNIT);
     if (fh_likely(user != NULL)) {
@@ -46,11 +57,8 @@ void *fh_calloc(size_t count, size_t bytes) {
     void *slot = fh_malloc(total);
     return slot == NULL ? NULL : memset(slot, 0, total);
   }
-  void *taken = fh_take(total, &unzeroed);
-  if (taken == NULL) {
-    return no_memory();
-  }
-  return memset(taken, 0, fh_min(unzeroed, total));
+  void *taken = taken_for(fh_take(total, &unzeroed), total);
+  return taken == NULL ? NULL : memset(taken, 0, fh_min(unzeroed, total));
 }
 
 static void *move_to_new(void *pointer, size_t old, size_t bytes) {
@@ -95,6 +103,19 @@ static void *realloc_block(void *pointer, size_t bytes) {
   return kind == FH_SPAN_LARGE ? realloc_large(span, pointer, bytes) : realloc_chunk(span, pointer, bytes);
 }
 
+/* What stays in place or is moved by the kernel has not passed malloc and free, where the rest is counted. */
+static fh_cold void *realloc_counted(void *pointer, size_t bytes) {
+  size_t before = fh_count_give("realloc", pointer); /* stops when it is not a block */
+  bool large = fh_span_kind_of(fh_arena_find(pointer)) == FH_SPAN_LARGE;
+  void *now = realloc_block(pointer, bytes);
+  if (now == NULL) {
+    fh_count_keep(pointer, before);
+  } else if (now == pointer || (large && bytes > FH_CHUNK_MAX)) {
+    fh_count_take(now, bytes);
+  }
+  return now;
+}
+
 /* realloc(p, 0) frees and returns NULL, as glibc does; C23 leaves it undefined. */
 void *fh_realloc(void *pointer, size_t bytes) {
   if (pointer == NULL) {
@@ -104,7 +125,7 @@ void *fh_realloc(void *pointer, size_t bytes) {
     fh_free(pointer);
     return NULL;
   }
-  void *taken = realloc_block(pointer, bytes);
+  void *taken = fh_unlikely(fh_counting != 0) ? realloc_counted(pointer, bytes) : realloc_block(pointer, bytes);
   return taken != NULL ? taken : no_memory();
 }
 
@@ -114,7 +135,12 @@ void *fh_reallocarray(void *pointer, size_t count, size_t bytes) {
 }
 
 static void *take_aligned(size_t alignment, size_t bytes) {
-  return bytes > FH_OBJECT_MAX || alignment > FH_OBJECT_MAX / 2 ? NULL : fh_take_aligned(alignment, bytes);
+  bool possible = bytes <= FH_OBJECT_MAX && alignment <= FH_OBJECT_MAX / 2;
+  void *taken = possible ? fh_take_aligned(alignment, bytes) : NULL;
+  if (fh_unlikely(fh_counting != 0) && taken != NULL) {
+    fh_count_take(taken, bytes);
+  }
+  return taken;
 }
 
 void *fh_memalign(size_t alignment, size_t bytes) {

@@ -1,5 +1,6 @@
 /* The slow path: from a size, or an address, to the part of the heap that serves it. */
 #include "base/fatal.h"
+#include "heap/count.h"
 #include "heap/fast.h"
 #include "heap/internal.h"
 #include "heap/large.h"
@@ -104,6 +105,9 @@ static fh_noinline void free_slower(const char *call, void *pointer) {
   if (pointer == NULL) {
     return;
   }
+  if (fh_unlikely(fh_counting != 0)) {
+    fh_count_give(call, pointer);
+  }
   fh_heap *mine = fh_this.heap;
   fh_span *span = head_of(call, pointer);
   if (fh_span_kind_of(span) == FH_SPAN_LARGE) {
@@ -126,7 +130,7 @@ static fh_noinline void free_slower(const char *call, void *pointer) {
 
 /* A chunk of the thread's own heap, the common case, goes to its quick list. */
 fh_noinline void fh_free_slow(const char *call, void *pointer) {
-  fh_heap *mine = fh_this.heap;
+  fh_heap *mine = fh_this.fast;
   size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)fh_racy_load(fh_first_base));
   if (fh_likely(offset < fh_racy_load(fh_first_limit) && mine != NULL)) {
     fh_span *span = fh_racy_load(fh_first_spans) + (offset >> FH_PAGE_SHIFT);

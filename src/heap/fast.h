@@ -14,6 +14,7 @@
 
 typedef struct fh_thread {
   fh_span *bins[FH_GRAINS];
+  fh_heap *fast; /* the same heap; NULL while every call is to take the slow path (heap/count.h) */
   fh_heap *heap;
   int ended; /* the exit hook has run: borrow from now on */
 } fh_thread;

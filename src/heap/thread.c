@@ -1,6 +1,7 @@
 /* Heaps and threads: a thread takes over an orphan or makes a heap, and leaves it as an orphan when it ends. */
 #include <pthread.h>
 
+#include "heap/count.h"
 #include "heap/fast.h"
 #include "heap/settings.h"
 #include "os/os.h"
@@ -49,12 +50,16 @@ static void push_orphan(fh_heap *heap) {
 }
 
 static void move_in(fh_heap *heap) {
+  fh_this.heap = heap;
+  if (fh_counting) {
+    return; /* as it was parked: no fast path finds anything */
+  }
   for (unsigned grain = 0; grain < FH_GRAINS; grain++) {
     fh_this.bins[grain] = heap->parked[grain];
     heap->parked[grain] = &fh_no_slab;
   }
   heap->bins = fh_this.bins;
-  fh_this.heap = heap;
+  fh_this.fast = heap;
   fh_slab_own(heap, fh_self());
 }
 
@@ -70,7 +75,7 @@ static void move_out(void *value) {
   fh_chunk_trim(&heap->chunks);
   heap->bins = heap->parked;
   fh_slab_own(heap, NULL);
-  fh_this.heap = NULL;
+  fh_this.heap = fh_this.fast = NULL;
   fh_this.ended = 1;
   fh_orphans_lock();
   push_orphan(heap);
@@ -94,6 +99,7 @@ static fh_noinline fh_heap *heap_enter(void) {
   if (fh_this.ended) {
     return NULL;
   }
+  fh_count_start();
   fh_orphans_lock();
   fh_heap *heap = pop_orphan();
   fh_orphans_unlock();

@@ -1,6 +1,8 @@
 /* FREEHOLD_STATS: the report when the program ends. */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fatal.h"
@@ -21,13 +23,38 @@ static void write_json(const char *path) {
   }
 }
 
-__attribute__((destructor)) static void report_at_exit(void) {
+static const char *setting(void) {
   const char *wanted = fh_os_setting(fh_settings[FH_SETTING_STATS].name);
-  if (wanted == NULL || *wanted == '\0' || strcmp(wanted, "0") == 0) {
+  return wanted == NULL || *wanted == '\0' || strcmp(wanted, "0") == 0 ? NULL : wanted;
+}
+
+/* Standard error as it was at start: some programs (ls) close it before they end. */
+static int kept = -1;
+static struct stat kept_is;
+
+__attribute__((constructor)) static void keep_standard_error(void) {
+  const char *wanted = setting();
+  if (wanted != NULL && strcmp(wanted, "1") == 0 && fstat(2, &kept_is) == 0) {
+    int saved = errno;
+    kept = fcntl(2, F_DUPFD_CLOEXEC, 200);
+    errno = saved;
+  }
+}
+
+/* The kept one, unless the program has closed it and opened something else there. */
+static int report_file(void) {
+  struct stat now;
+  bool same = kept >= 0 && fstat(kept, &now) == 0 && now.st_dev == kept_is.st_dev && now.st_ino == kept_is.st_ino;
+  return same ? kept : 2;
+}
+
+__attribute__((destructor)) static void report_at_exit(void) {
+  const char *wanted = setting();
+  if (wanted == NULL) {
     return;
   }
   if (strcmp(wanted, "1") == 0) {
-    fh_report_text(2);
+    fh_report_text(report_file());
   } else {
     write_json(wanted);
   }

@@ -28,6 +28,10 @@ size_t fh_stats_json(char *text, size_t room) {
   field(&out, "purged", s.purged, ",\n");
   field(&out, "metadata", s.metadata, ",\n");
   field(&out, "heaps", s.heaps, ",\n");
+  field(&out, "requested", s.requested, ",\n");
+  field(&out, "usable", s.usable, ",\n");
+  field(&out, "peak_requested", s.peak_requested, ",\n");
+  field(&out, "peak_usable", s.peak_usable, ",\n");
   field(&out, "live_slabs", a.slab_live, ",\n");
   field(&out, "live_chunks", a.chunk_live, ",\n");
   field(&out, "live_large", a.large_live, ",\n");

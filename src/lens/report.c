@@ -8,6 +8,7 @@
 #include "base/print.h"
 #include "base/settings.h"
 #include "freehold/freehold.h"
+#include "heap/count.h"
 #include "lens/account.h"
 #include "os/os.h"
 #include "pages/pages.h"
@@ -36,12 +37,36 @@ static void count(fh_out *out, const char *label, uint64_t value) {
   fh_out_text(out, "\n");
 }
 
-static void print_account(fh_out *out, const fh_account *a, const fh_heap_stats *s) {
-  uint64_t spans = s->used_pages, whole = spans;
+static void pair(fh_out *out, const char *label, uint64_t now, uint64_t peak) {
+  fh_out_text(out, "  ");
+  fh_out_label(out, label, 34);
+  fh_out_size(out, now, 14);
+  fh_out_size(out, peak, 14);
+  fh_out_text(out, "\n");
+}
+
+/* Of what the program asked for; only counted when FREEHOLD_STATS was set at start. */
+static void print_requests(fh_out *out, const fh_counted *c) {
+  title(out, "freehold: the program's blocks               now       at peak");
+  pair(out, "requested", c->requested, c->peak_requested);
+  pair(out, "rounded up", c->usable - c->requested, c->peak_usable - c->peak_requested);
+  pair(out, "live", c->usable, c->peak_usable);
+  if (c->missed != 0) {
+    count(out, "allocations NOT COUNTED", c->missed);
+  }
+}
+
+static void print_account(fh_out *out, const fh_account *a, const fh_heap_stats *s, const fh_counted *c) {
+  uint64_t spans = s->used_pages, whole = spans, live = a->slab_live + a->chunk_live + a->large_live;
   title(out, "freehold: bytes of spans in use");
-  line(out, "live in slabs (rounded to 16)", a->slab_live, whole);
+  line(out, "live in slabs", a->slab_live, whole);
   line(out, "live in chunks", a->chunk_live, whole);
   line(out, "live in large objects", a->large_live, whole);
+  if (fh_counting && live >= c->usable) {
+    line(out, "  of that requested", c->requested, whole);
+    line(out, "  of that rounded up", c->usable - c->requested, whole);
+    line(out, "  of that freed, on its way home", live - c->usable, whole);
+  }
   line(out, "chunk headers", a->chunk_heads + a->chunk_ends, whole);
   line(out, "free slots in slabs", a->slab_free, whole);
   line(out, "slots not reached yet", a->slab_uncarved, whole);
@@ -60,20 +85,39 @@ static void print_holes(fh_out *out, const fh_account *a) {
   }
 }
 
-static void print_classes(fh_out *out, const fh_account *a) {
-  title(out, "freehold: slots by size class (live / all)");
-  for (unsigned class = 1; class < FH_CLASSES; class ++) {
-    if (a->class_slots[class] != 0) {
-      fh_out_column(out, fh_class_bytes(class), 8);
-      fh_out_column(out, a->class_live[class], 14);
-      fh_out_column(out, a->class_slots[class], 14);
-      fh_out_text(out, "\n");
+static void print_slots(fh_out *out, const fh_account *a, unsigned size) {
+  if (size < FH_CLASSES) {
+    fh_out_column(out, a->class_slots[size], 14);
+  }
+}
+
+/* Slots in slabs and, when they were counted, allocations of all sizes. */
+static void print_sizes(fh_out *out, const fh_account *a, const fh_counted *c) {
+  title(out, fh_counting ? "freehold: by size   allocations          live         slots"
+                         : "freehold: by size          live         slots");
+  for (unsigned size = 1; size < FH_COUNT_SIZES; size++) {
+    uint64_t slots = size < FH_CLASSES ? a->class_slots[size] : 0;
+    if (slots == 0 && c->calls[size] == 0) {
+      continue;
     }
+    if (size == FH_COUNT_SIZES - 1) {
+      fh_out_text(out, "    larger");
+    } else {
+      fh_out_column(out, fh_count_size_most(size), 10);
+    }
+    if (fh_counting) {
+      fh_out_column(out, c->calls[size], 21);
+      fh_out_column(out, c->live[size], 14);
+    } else {
+      fh_out_column(out, a->class_live[size], 21);
+    }
+    print_slots(out, a, size);
+    fh_out_text(out, "\n");
   }
 }
 
 /* Counted twice: by the heap (spans less untouched pages, kept runs) and by the kernel. */
-static void print_resident(fh_out *out, const fh_account *a, const fh_heap_stats *s) {
+static void print_resident(fh_out *out, const fh_account *a, const fh_heap_stats *s, const fh_counted *c) {
   uint64_t mine = s->used_pages - a->untouched, sum = mine + a->kept_resident + a->map_resident;
   uint64_t apart = sum > s->resident ? sum - s->resident : s->resident - sum;
   title(out, "freehold: resident");
@@ -87,6 +131,9 @@ static void print_resident(fh_out *out, const fh_account *a, const fh_heap_stats
   line(out, "whole process", s->process_resident, 0);
   line(out, "committed address space", s->committed, 0);
   line(out, "metadata (heaps)", s->metadata, 0);
+  if (c->shadow != 0) {
+    line(out, "for these statistics", c->shadow, 0);
+  }
   count(out, "purges", s->purges);
   line(out, "purged", s->purged, 0);
   count(out, "heaps", s->heaps);
@@ -98,13 +145,18 @@ void fh_report_text(int fd) {
   char memory[4096];
   fh_account account;
   fh_heap_stats stats;
+  fh_counted counted;
   fh_out out = {.fd = fd, .memory = memory, .room = sizeof memory};
   out.colour = isatty(fd) && getenv("NO_COLOR") == NULL;
   fh_stats(&stats);
+  fh_count_read(&counted);
   fh_account_read(&account);
-  print_account(&out, &account, &stats);
+  if (fh_counting) {
+    print_requests(&out, &counted);
+  }
+  print_account(&out, &account, &stats, &counted);
   print_holes(&out, &account);
-  print_classes(&out, &account);
-  print_resident(&out, &account, &stats);
+  print_sizes(&out, &account, &counted);
+  print_resident(&out, &account, &stats, &counted);
   fh_out_flush(&out);
 }

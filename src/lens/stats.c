@@ -1,6 +1,7 @@
 /* Reads the heap's account; changes nothing. */
 #include "freehold/stats.h"
 
+#include "heap/count.h"
 #include "heap/heap.h"
 #include "os/os.h"
 #include "pages/meta.h"
@@ -19,8 +20,10 @@ static uint64_t resident_in_arenas(void) {
 void fh_stats(fh_heap_stats *out) {
   fh_pages_counts counts;
   fh_os_usage usage = {0};
+  fh_counted counted;
   fh_pages_read(&counts);
   fh_os_read_usage(&usage);
+  fh_count_read(&counted);
   *out = (fh_heap_stats){
       .committed = fh_arena_committed() + fh_meta_bytes(),
       .resident = resident_in_arenas(),
@@ -30,6 +33,10 @@ void fh_stats(fh_heap_stats *out) {
       .purges = counts.purges,
       .purged = (uint64_t)counts.purged_pages << FH_PAGE_SHIFT,
       .metadata = fh_meta_bytes(),
+      .requested = counted.requested,
+      .usable = counted.usable,
+      .peak_requested = counted.peak_requested,
+      .peak_usable = counted.peak_usable,
       .process_resident = usage.resident,
       .minor_faults = usage.minor_faults,
       .major_faults = usage.major_faults,
