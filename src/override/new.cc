@@ -8,6 +8,9 @@
 #include "freehold/freehold.h"
 extern "C" [[noreturn]] void fh_fatal(const char *call, const void *pointer, const char *what);
 
+// What a catch needs of the C++ runtime: there when an exception is under way, and not asked for in a program without.
+__asm__(".weak __gxx_personality_v0\n.weak __cxa_begin_catch\n.weak __cxa_end_catch\n");
+
 #define EXPORT __attribute__((visibility("default")))
 
 namespace {
@@ -73,15 +76,11 @@ void *make_or_null(std::size_t bytes, std::size_t alignment = 1) noexcept {
     if (handler == nullptr) {
       return nullptr;
     }
-#if defined(__cpp_exceptions)
     try {
       handler();
     } catch (...) {
       return nullptr;
     }
-#else
-    handler();
-#endif
     taken = take(bytes, alignment);
   }
   return taken;
