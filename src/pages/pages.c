@@ -26,16 +26,19 @@ static uint64_t run_length(const fh_hole *hole) {
 
 static fh_good *index_of(fh_span_kind kind) { return kind == FH_SPAN_DIRTY ? &pages.dirty : &pages.clean; }
 
+/* The counts change under the lock and are read without it, also by a signal handler that interrupts its holder. */
+static void change(size_t *count, size_t by) { __atomic_store_n(count, *count + by, __ATOMIC_RELAXED); }
+
 static size_t *count_of(fh_span_kind kind) { return kind == FH_SPAN_DIRTY ? &pages.now.dirty : &pages.now.clean; }
 
 static void list_run(fh_span *run) {
   fh_good_insert(index_of((fh_span_kind)run->kind), &run->link, run->pages);
-  *count_of((fh_span_kind)run->kind) += run->pages;
+  change(count_of((fh_span_kind)run->kind), run->pages);
 }
 
 static void unlist_run(fh_span *run) {
   fh_good_remove(index_of((fh_span_kind)run->kind), &run->link, run->pages);
-  *count_of((fh_span_kind)run->kind) -= run->pages;
+  change(count_of((fh_span_kind)run->kind), -(size_t)run->pages);
 }
 
 /* Writes the head and the last page of a run of any kind. */
@@ -92,7 +95,7 @@ static fh_span *carve(fh_span *run, size_t count, size_t align, fh_span_kind kin
   }
   *span = (fh_span){.fresh = was == FH_SPAN_CLEAN};
   mark_run(span, at, count, kind);
-  pages.now.used += count;
+  change(&pages.now.used, count);
   return span;
 }
 
@@ -138,7 +141,7 @@ static fh_span *carve_with_dirty(fh_span *clean, size_t count, fh_span_kind kind
   }
   *span = (fh_span){0};
   mark_run(span, start, count, kind);
-  pages.now.used += count;
+  change(&pages.now.used, count);
   note_reuse(more);
   return span;
 }
@@ -172,7 +175,7 @@ static fh_span *take_grown(size_t count, size_t align, fh_span_kind kind) {
   if (span == NULL && fh_arena_grow(count + align - 1, &fresh, &got)) {
     fh_lock_take(&pages_lock);
     list_joined(fresh, fresh->start, got, FH_SPAN_CLEAN);
-    pages.now.grows++;
+    change(&pages.now.grows, 1);
     span = take_listed(count, align, kind);
     fh_lock_drop(&pages_lock);
   }
@@ -222,14 +225,17 @@ static size_t live_pages(void) {
 
 static size_t budget(void) {
   size_t base = FH_RETAIN_BYTES >> FH_PAGE_SHIFT, live = live_pages();
-  pages.now.widened = fh_min(pages.now.widened, fh_max(FH_WIDEN_BYTES >> FH_PAGE_SHIFT, live));
+  size_t widest = fh_max(FH_WIDEN_BYTES >> FH_PAGE_SHIFT, live);
+  if (pages.now.widened > widest) {
+    change(&pages.now.widened, widest - pages.now.widened);
+  }
   return base + live * pages.retain / 100 + pages.now.widened;
 }
 
 /* Each purged page that is taken again was purged in vain: that much more is kept from now on, up to a ceiling (see
  * budget). What is purged and not taken again slowly takes the widening back. */
 static void learn_from_reuse(void) {
-  pages.now.widened += pages.reused;
+  change(&pages.now.widened, pages.reused);
   pages.reused = 0;
 }
 
@@ -265,10 +271,10 @@ static size_t purge_longest(void) {
   if (!done) {
     return 0;
   }
-  pages.now.purges++;
-  pages.now.purged_pages += count;
+  change(&pages.now.purges, 1);
+  change(&pages.now.purged_pages, count);
   pages.purged += count;
-  pages.now.widened -= fh_min(pages.now.widened, count / 16);
+  change(&pages.now.widened, -fh_min(pages.now.widened, count / 16));
   return count;
 }
 
@@ -297,7 +303,7 @@ static void keep_budget(void) {
 }
 
 static void give_locked(fh_span *span, char *start, size_t count) {
-  pages.now.used -= count;
+  change(&pages.now.used, -count);
   list_joined(span, start, count, FH_SPAN_DIRTY);
   keep_budget();
 }
@@ -342,9 +348,15 @@ size_t fh_pages_trim(void) {
 }
 
 void fh_pages_read(fh_pages_counts *out) {
-  fh_lock_take(&pages_lock);
-  *out = pages.now;
-  fh_lock_drop(&pages_lock);
+  *out = (fh_pages_counts){
+      .used = __atomic_load_n(&pages.now.used, __ATOMIC_RELAXED),
+      .dirty = __atomic_load_n(&pages.now.dirty, __ATOMIC_RELAXED),
+      .clean = __atomic_load_n(&pages.now.clean, __ATOMIC_RELAXED),
+      .purges = __atomic_load_n(&pages.now.purges, __ATOMIC_RELAXED),
+      .purged_pages = __atomic_load_n(&pages.now.purged_pages, __ATOMIC_RELAXED),
+      .grows = __atomic_load_n(&pages.now.grows, __ATOMIC_RELAXED),
+      .widened = __atomic_load_n(&pages.now.widened, __ATOMIC_RELAXED),
+  };
 }
 
 void fh_pages_set_retain(unsigned percent) { pages.retain = percent; }

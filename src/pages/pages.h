@@ -42,6 +42,7 @@ bool fh_pages_extend(fh_span *span, size_t more);
 /* Purges every dirty run; pages purged. */
 size_t fh_pages_trim(void);
 
+/* Takes no lock: each count is right, all together only when nobody changes them. */
 void fh_pages_read(fh_pages_counts *);
 
 /* Tells that `bytes` more (or less) of the spans in use are large holes: they are not live, and retention is a share of
