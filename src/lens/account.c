@@ -49,7 +49,7 @@ static void count_span(fh_account *out, const fh_span *span) {
 /* Spans lie side by side from the first page to the frontier: each head tells where the next one is. */
 static void count_arena(fh_account *out, const fh_arena *arena) {
   const char *map = (const char *)(const void *)(arena->spans - 1);
-  out->map_resident += fh_os_resident(map, (size_t)(arena->map_end - map), NULL);
+  out->map_resident += fh_os_resident(map, (size_t)(__atomic_load_n(&arena->map_end, __ATOMIC_ACQUIRE) - map), NULL);
   size_t pages = __atomic_load_n(&arena->limit, __ATOMIC_ACQUIRE) >> FH_PAGE_SHIFT;
   for (size_t i = 0; i < pages;) {
     const fh_span *span = arena->spans + i;

@@ -12,7 +12,8 @@ static uint64_t resident_in_arenas(void) {
     fh_arena *arena = &fh_arenas[i];
     char *map = (char *)(void *)(arena->spans - 1);
     total += fh_os_resident(arena->base, __atomic_load_n(&arena->limit, __ATOMIC_ACQUIRE), NULL);
-    total += fh_os_resident(map, fh_round_down((size_t)(arena->map_end - map), page), NULL);
+    total += fh_os_resident(
+        map, fh_round_down((size_t)(__atomic_load_n(&arena->map_end, __ATOMIC_ACQUIRE) - map), page), NULL);
   }
   return total;
 }

@@ -67,7 +67,7 @@ static bool commit_map(fh_arena *arena, size_t limit) {
   if (!fh_os_commit(arena->map_end, more)) {
     return false;
   }
-  arena->map_end += more;
+  __atomic_store_n(&arena->map_end, arena->map_end + more, __ATOMIC_RELEASE); /* statistics read it */
   return true;
 }
 
