@@ -4,7 +4,7 @@
 static oracle model = {.random = 88172645463325252u};
 
 int main(int argc, char **argv) {
-  long steps = argc > 1 ? atol(argv[1]) : 1000000;
+  long steps = argc > 1 ? atol(argv[1]) : 1000000L * ORACLE_TIMES;
   for (long i = 0; i < steps; i++) {
     oracle_step(&model);
     if (i % 50000 == 0) {

@@ -7,7 +7,7 @@ enum { THREADS = 4, ROUNDS = 6 };
 
 static block mailbox[64];
 static pthread_mutex_t mail = PTHREAD_MUTEX_INITIALIZER;
-static long steps = 40000;
+static long steps = 40000L * ORACLE_TIMES;
 
 /* Swaps one of the thread's blocks with one that another thread left. */
 static void trade(oracle *o) {
