@@ -66,18 +66,18 @@ static const char *digits(char text[32], uint64_t value, unsigned base, bool gro
 }
 
 void fh_out_number(fh_out *out, uint64_t value) {
-  char text[32];
+  char text[32] = "";
   fh_out_text(out, digits(text, value, 10, false));
 }
 
 void fh_out_hex(fh_out *out, uint64_t value) {
-  char text[32];
+  char text[32] = "";
   fh_out_text(out, "0x");
   fh_out_text(out, digits(text, value, 16, false));
 }
 
 void fh_out_column(fh_out *out, uint64_t value, unsigned width) {
-  char text[32];
+  char text[32] = "";
   const char *at = digits(text, value, 10, true);
   pad(out, strlen(at), width);
   fh_out_text(out, at);
@@ -85,7 +85,7 @@ void fh_out_column(fh_out *out, uint64_t value, unsigned width) {
 
 void fh_out_size(fh_out *out, uint64_t bytes, unsigned width) {
   static const char *const unit[] = {" B  ", " KiB", " MiB", " GiB", " TiB"};
-  char text[32];
+  char text[32] = "";
   unsigned u = 0;
   uint64_t tenths = bytes * 10;
   while (tenths >= 10240 && u < 4) {
