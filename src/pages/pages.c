@@ -12,10 +12,13 @@ static fh_lock grow_lock = FH_LOCK(FH_RANK_GROW);
 static struct {
   fh_good clean, dirty;
   fh_pages_counts now;
-  size_t purged; /* pages that were purged and not taken again since */
-  size_t reused; /* purged pages taken again since the last purge: ping-pong */
-  size_t retain; /* percent */
-  size_t limit;  /* pages */
+  size_t taken;     /* pages handed out so far: the clock of what follows */
+  size_t turn;      /* `taken` when `purged` began to be counted */
+  size_t purged[2]; /* pages purged lately and not taken again: in this turn, in the one before */
+  char *highest;    /* end of the highest pages ever taken */
+  size_t reused;    /* purged pages taken again since the last purge: ping-pong */
+  size_t retain;    /* percent */
+  size_t limit;     /* pages */
 } pages = {.retain = 10, .limit = SIZE_MAX};
 
 static fh_span *span_of(fh_hole *hole) { return (fh_span *)(void *)((char *)hole - offsetof(fh_span, link)); }
@@ -96,13 +99,44 @@ static fh_span *carve(fh_span *run, size_t count, size_t align, fh_span_kind kin
   *span = (fh_span){.fresh = was == FH_SPAN_CLEAN};
   mark_run(span, at, count, kind);
   change(&pages.now.used, count);
+  pages.taken += count;
   return span;
 }
 
-static void note_reuse(size_t count) {
-  size_t again = fh_min(count, pages.purged);
-  pages.purged -= again;
-  pages.reused += again;
+static int64_t hole_bytes; /* atomic: large holes in the chunk heaps */
+
+void fh_pages_note_holes(int64_t bytes) { __atomic_add_fetch(&hole_bytes, bytes, __ATOMIC_RELAXED); }
+
+static size_t live_pages(void) {
+  int64_t holes = __atomic_load_n(&hole_bytes, __ATOMIC_RELAXED);
+  size_t idle = holes <= 0 ? 0 : (size_t)holes >> FH_PAGE_SHIFT;
+  return pages.now.used - fh_min(idle, pages.now.used);
+}
+
+/* A turn of the clock is half of what is live: what was purged earlier than the turn before was not purged in vain,
+ * even if it is taken again some day. */
+static void turn_clock(void) {
+  if (pages.taken - pages.turn > live_pages() / 2) {
+    pages.turn = pages.taken;
+    pages.purged[1] = pages.purged[0];
+    pages.purged[0] = 0;
+  }
+}
+
+/* `count` clean pages from `start` on are taken. Those never taken before have not been purged. */
+static void note_reuse(char *start, size_t count) {
+  char *end = start + (count << FH_PAGE_SHIFT);
+  size_t fresh =
+      end <= pages.highest ? 0 : (size_t)(end - (start > pages.highest ? start : pages.highest)) >> FH_PAGE_SHIFT;
+  pages.highest = fresh != 0 ? end : pages.highest;
+  count -= fresh;
+  turn_clock();
+  for (unsigned i = 0; i < 2; i++) {
+    size_t again = fh_min(count, pages.purged[i]);
+    pages.purged[i] -= again;
+    pages.reused += again;
+    count -= again;
+  }
 }
 
 /* A clean run that has a shorter dirty one at its side serves a request with both: what is dirty need not be faulted in
@@ -142,7 +176,8 @@ static fh_span *carve_with_dirty(fh_span *clean, size_t count, fh_span_kind kind
   *span = (fh_span){0};
   mark_run(span, start, count, kind);
   change(&pages.now.used, count);
-  note_reuse(more);
+  pages.taken += count;
+  note_reuse(dirty == from_left ? start + (dirty << FH_PAGE_SHIFT) : start, more);
   return span;
 }
 
@@ -158,7 +193,9 @@ static fh_span *take_listed(size_t count, size_t align, fh_span_kind kind) {
     if (span != NULL) {
       return span;
     }
-    note_reuse(count);
+    span = carve(span_of(hole), count, align, kind);
+    note_reuse(span->start, count);
+    return span;
   }
   return carve(span_of(hole), count, align, kind);
 }
@@ -213,16 +250,6 @@ fh_span *fh_pages_take(size_t count, size_t align, fh_span_kind kind) {
 
 /* Retention. */
 
-static int64_t hole_bytes; /* atomic: large holes in the chunk heaps */
-
-void fh_pages_note_holes(int64_t bytes) { __atomic_add_fetch(&hole_bytes, bytes, __ATOMIC_RELAXED); }
-
-static size_t live_pages(void) {
-  int64_t holes = __atomic_load_n(&hole_bytes, __ATOMIC_RELAXED);
-  size_t idle = holes <= 0 ? 0 : (size_t)holes >> FH_PAGE_SHIFT;
-  return pages.now.used - fh_min(idle, pages.now.used);
-}
-
 static size_t budget(void) {
   size_t base = FH_RETAIN_BYTES >> FH_PAGE_SHIFT, live = live_pages();
   size_t widest = fh_max(FH_WIDEN_BYTES >> FH_PAGE_SHIFT, live);
@@ -273,7 +300,8 @@ static size_t purge_longest(void) {
   }
   change(&pages.now.purges, 1);
   change(&pages.now.purged_pages, count);
-  pages.purged += count;
+  turn_clock();
+  pages.purged[0] += count;
   change(&pages.now.widened, -fh_min(pages.now.widened, count / 16));
   return count;
 }
