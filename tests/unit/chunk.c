@@ -1,0 +1,625 @@
+/* The chunk heap: what is split comes together again, headers always agree, and memory that is not used is given back.
+ */
+#include "unit/cm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "heap/heap.h"
+#include "heap/quick.h"
+#include "os/os.h"
+
+/* Units of one chunk too long for the quick lists. */
+enum { LONG = 3000 };
+
+typedef struct seen {
+  const char *user;
+  size_t bytes;
+  fh_chunk_state state;
+} seen;
+
+enum { SEEN_MOST = 20000 };
+
+static seen walked[SEEN_MOST];
+static size_t walked_count;
+
+static void see(void *arg, const void *user, size_t bytes, fh_chunk_state state) {
+  (void)arg;
+  assert_true(walked_count < SEEN_MOST);
+  walked[walked_count++] = (seen){user, bytes, state};
+}
+
+static void walk(const fh_chunks *h) {
+  walked_count = 0;
+  fh_chunk_walk(h, see, NULL);
+}
+
+static const seen *find(const void *user) {
+  for (size_t i = 0; i < walked_count; i++) {
+    if (walked[i].user == user) {
+      return &walked[i];
+    }
+  }
+  return NULL;
+}
+
+static bool is(const void *user, fh_chunk_state state, size_t bytes) {
+  const seen *s = find(user);
+  return s != NULL && s->state == state && s->bytes == bytes;
+}
+
+static size_t count_state(fh_chunk_state state) {
+  size_t count = 0;
+  for (size_t i = 0; i < walked_count; i++) {
+    count += walked[i].state == state;
+  }
+  return count;
+}
+
+static size_t bytes_of_state(fh_chunk_state state) {
+  size_t bytes = 0;
+  for (size_t i = 0; i < walked_count; i++) {
+    bytes += walked[i].state == state ? walked[i].bytes : 0;
+  }
+  return bytes;
+}
+
+static fh_span *stretch_of(const void *user) {
+  fh_span *span = fh_arena_find(user);
+  assert_non_null(span);
+  if (fh_span_kind_of(span) == FH_SPAN_INSIDE) {
+    span -= span->u.back;
+  }
+  assert_int_equal(fh_span_kind_of(span), FH_SPAN_CHUNKS);
+  return span;
+}
+
+/* The chunks of one stretch, from walked[from] on; the index behind the last. */
+static size_t check_stretch(const fh_chunks *h, size_t from) {
+  const fh_span *span = stretch_of(walked[from].user);
+  const char *at = span->start + FH_UNIT, *end = span->start + fh_span_bytes(span);
+  const seen *before = NULL;
+  size_t i = from;
+  for (; i < walked_count && stretch_of(walked[i].user) == span; i++) {
+    const fh_chunk *c = chunk_of(walked[i].user);
+    assert_ptr_equal(walked[i].user, at);
+    assert_int_equal(chunk_before_length(c) * FH_UNIT, before == NULL ? 0 : before->bytes);
+    bool hole_before = before != NULL && before->state == FH_CHUNK_HOLE;
+    assert_int_equal((chunk_flags(c) & CHUNK_BEFORE_FREE) != 0, hole_before);
+    assert_false(hole_before && walked[i].state == FH_CHUNK_HOLE); /* never two holes side by side */
+    before = &walked[i];
+    at += before->bytes;
+  }
+  assert_ptr_equal(at, end); /* and the END head is the last unit */
+  assert_ptr_equal(span->heap, h->heap);
+  return i;
+}
+
+/* Every header, and the sums that the heap keeps. */
+static void check_all(const fh_chunks *h) {
+  size_t total = 0, big = 0;
+  walk(h);
+  for (size_t i = 0; i < walked_count;) {
+    total += fh_span_bytes(stretch_of(walked[i].user));
+    i = check_stretch(h, i);
+  }
+  for (size_t i = 0; i < walked_count; i++) {
+    big += walked[i].state == FH_CHUNK_HOLE && walked[i].bytes >= FH_BIG_UNITS * FH_UNIT ? walked[i].bytes : 0;
+  }
+  assert_int_equal(h->total_bytes, total);
+  assert_int_equal(h->free_units * FH_UNIT, bytes_of_state(FH_CHUNK_HOLE));
+  assert_int_equal(h->big_units * FH_UNIT, big);
+  assert_true(h->dirty_units <= (uint64_t)h->big_units);
+}
+
+static fh_chunks *mine(void) {
+  fh_heap *heap = fh_heap_mine();
+  assert_non_null(heap);
+  fh_chunk_trim(&heap->chunks);
+  walk(&heap->chunks);
+  assert_int_equal(count_state(FH_CHUNK_USED), 0); /* each test leaves nothing behind */
+  return &heap->chunks;
+}
+
+static char *take(fh_chunks *h, size_t bytes) {
+  char *user = fh_chunk_take(h, bytes, NULL);
+  assert_non_null(user);
+  assert_int_equal((uintptr_t)user % FH_UNIT, 0);
+  assert_true(fh_chunk_usable(user) >= bytes);
+  return user;
+}
+
+static void give(fh_chunks *h, void *user) { fh_chunk_give(h, "free", user); }
+
+/* Everything given back is one hole, or nothing, in each stretch. */
+static void check_empty(fh_chunks *h) {
+  fh_chunk_trim(h);
+  check_all(h);
+  assert_int_equal(count_state(FH_CHUNK_HOLE), walked_count);
+  assert_true(walked_count <= 1);
+}
+
+/* free | used | free, and now the middle. */
+static void neighbours_join(fh_chunks *h, size_t bytes) {
+  char *a = take(h, bytes), *b = take(h, bytes), *c = take(h, bytes), *guard = take(h, bytes);
+  size_t each = chunk_units(bytes) * FH_UNIT;
+  assert_ptr_equal(b, a + each);
+  assert_ptr_equal(c, b + each);
+  assert_ptr_equal(guard, c + each);
+  give(h, a);
+  give(h, c);
+  fh_chunk_trim(h);
+  walk(h);
+  assert_true(is(a, FH_CHUNK_HOLE, each) && is(b, FH_CHUNK_USED, each) && is(c, FH_CHUNK_HOLE, each));
+  give(h, b);
+  fh_chunk_trim(h);
+  walk(h);
+  assert_true(is(a, FH_CHUNK_HOLE, 3 * each));
+  assert_true(find(b) == NULL && find(c) == NULL);
+  assert_true(is(guard, FH_CHUNK_USED, each));
+  char *all = take(h, 3 * each - FH_CHUNK_HEAD); /* it serves as a whole */
+  assert_ptr_equal(all, a);
+  give(h, all);
+  give(h, guard);
+  check_empty(h);
+}
+
+static void long_chunks_join(void **state) {
+  (void)state;
+  neighbours_join(mine(), LONG);
+  neighbours_join(mine(), 40000);
+}
+
+static void quick_chunks_join(void **state) {
+  (void)state;
+  neighbours_join(mine(), 1500);
+  neighbours_join(mine(), 24);
+}
+
+/* What is taken out of a hole is cut to the unit, and the rest is a hole again. */
+static void holes_are_split(void **state) {
+  fh_chunks *h = mine();
+  (void)state;
+  char *big = take(h, 20000), *guard = take(h, LONG);
+  size_t whole = chunk_units(20000) * FH_UNIT, part = chunk_units(LONG) * FH_UNIT;
+  give(h, big);
+  char *a = take(h, LONG);
+  assert_ptr_equal(a, big);
+  walk(h);
+  assert_true(is(a, FH_CHUNK_USED, part));
+  assert_true(is(a + part, FH_CHUNK_HOLE, whole - part));
+  char *rest = take(h, whole - part - FH_CHUNK_HEAD - 2 * FH_UNIT); /* 2 units more would be too short for a hole */
+  assert_ptr_equal(rest, a + part);
+  walk(h);
+  assert_true(is(rest, FH_CHUNK_USED, whole - part));
+  give(h, a);
+  give(h, rest);
+  give(h, guard);
+  check_empty(h);
+}
+
+/* Quick lists. What they may hold is a share of what is live: enough is, and every list has room. */
+
+enum { BALLAST = 16 };
+
+static char *ballast[BALLAST];
+
+static fh_chunks *mine_with_ballast(void) {
+  fh_chunks *h = mine();
+  for (size_t i = 0; i < BALLAST; i++) {
+    ballast[i] = take(h, FH_CHUNK_MAX);
+  }
+  return h;
+}
+
+static void drop_ballast(fh_chunks *h) {
+  for (size_t i = 0; i < BALLAST; i++) {
+    give(h, ballast[i]);
+  }
+  check_empty(h);
+}
+
+static void quick_lists_keep_chunks(void **state) {
+  fh_chunks *h = mine_with_ballast();
+  (void)state;
+  char *a = take(h, 1600), *b = take(h, 1600);
+  size_t each = chunk_units(1600) * FH_UNIT;
+  give(h, a);
+  walk(h);
+  assert_true(is(a, FH_CHUNK_QUICK, each));
+  give(h, b);
+  walk(h);
+  assert_true(is(b, FH_CHUNK_QUICK, each));
+  assert_ptr_equal(fh_quick_take(h, each / FH_UNIT), b); /* the last one first: it is still in the cache */
+  assert_ptr_equal(fh_quick_take(h, each / FH_UNIT), a);
+  assert_null(fh_quick_take(h, each / FH_UNIT));
+  walk(h);
+  assert_true(is(a, FH_CHUNK_USED, each) && is(b, FH_CHUNK_USED, each));
+  give(h, a);
+  give(h, b);
+  drop_ballast(h);
+}
+
+/* A little longer will do, but not more than the slack. */
+static void quick_lists_serve_near_lengths(void **state) {
+  fh_chunks *h = mine_with_ballast();
+  (void)state;
+  char *a = take(h, 100 * FH_UNIT - FH_CHUNK_HEAD);
+  give(h, a);
+  assert_null(fh_quick_take_near(h, 101));
+  assert_null(fh_quick_take_near(h, 94)); /* 94 + 94 / 16 = 99 */
+  assert_ptr_equal(fh_quick_take_near(h, 95), a);
+  assert_int_equal(fh_chunk_usable(a), 100 * FH_UNIT - FH_CHUNK_HEAD);
+  give(h, a);
+  drop_ballast(h);
+}
+
+static void quick_lists_are_bounded(void **state) {
+  enum { COUNT = 3000 };
+  static char *users[COUNT];
+  fh_chunks *h = mine();
+  uint64_t live = 0;
+  (void)state;
+  for (size_t i = 0; i < COUNT; i++) {
+    users[i] = take(h, 100 + i % 90 * 20);
+    live += fh_chunk_usable(users[i]) + FH_CHUNK_HEAD;
+  }
+  for (size_t i = 0; i < COUNT; i++) {
+    give(h, users[i]);
+    if (i % 500 == 0) {
+      walk(h);
+      assert_true(bytes_of_state(FH_CHUNK_QUICK) <= (16u << 10) + live / 8);
+    }
+  }
+  walk(h);
+  assert_true(bytes_of_state(FH_CHUNK_QUICK) <= (16u << 10) + live / 8);
+  check_empty(h);
+}
+
+static void other_lengths_are_not_quick(void **state) {
+  fh_chunks *h = mine_with_ballast();
+  (void)state;
+  char *longest = take(h, FH_QUICK_MAX), *longer = take(h, FH_QUICK_MAX + 1), *guard = take(h, LONG);
+  give(h, longest);
+  assert_false(fh_quick_give(h, longer));
+  assert_false(fh_quick_give(h, longest)); /* it waits already */
+  walk(h);
+  assert_int_equal(find(longest)->state, FH_CHUNK_QUICK);
+  assert_int_equal(find(longer)->state, FH_CHUNK_USED);
+  give(h, longer);
+  walk(h);
+  assert_int_equal(find(longer)->state, FH_CHUNK_HOLE);
+  give(h, guard);
+  drop_ballast(h);
+}
+
+/* In place. */
+
+static void grows_into_a_hole(void **state) {
+  fh_chunks *h = mine();
+  (void)state;
+  char *a = take(h, LONG), *b = take(h, LONG), *guard = take(h, LONG);
+  size_t each = chunk_units(LONG) * FH_UNIT;
+  memset(a, 7, LONG);
+  assert_false(fh_chunk_resize(h, a, LONG + 100)); /* b is in use */
+  walk(h);
+  assert_true(is(a, FH_CHUNK_USED, each) && is(b, FH_CHUNK_USED, each));
+  give(h, b);
+  assert_false(fh_chunk_resize(h, a, 2 * each)); /* by a head too long */
+  assert_true(fh_chunk_resize(h, a, LONG + 500));
+  check_all(h);
+  assert_true(is(a, FH_CHUNK_USED, chunk_units(LONG + 500) * FH_UNIT));
+  assert_true(fh_chunk_resize(h, a, 2 * each - FH_CHUNK_HEAD)); /* all of it */
+  check_all(h);
+  assert_true(is(a, FH_CHUNK_USED, 2 * each));
+  assert_true(is(guard, FH_CHUNK_USED, each));
+  for (size_t i = 0; i < LONG; i++) {
+    assert_int_equal(a[i], 7);
+  }
+  memset(a, 8, fh_chunk_usable(a));
+  check_all(h);
+  give(h, a);
+  give(h, guard);
+  check_empty(h);
+}
+
+static void shrinks_in_place(void **state) {
+  fh_chunks *h = mine();
+  (void)state;
+  char *a = take(h, 30000), *guard = take(h, LONG);
+  size_t whole = chunk_units(30000) * FH_UNIT, part = chunk_units(LONG) * FH_UNIT;
+  memset(a, 7, 30000);
+  assert_true(fh_chunk_resize(h, a, 30000 - 3 * FH_UNIT)); /* the rest is too short for a hole */
+  walk(h);
+  assert_true(is(a, FH_CHUNK_USED, whole));
+  assert_true(fh_chunk_resize(h, a, 20000));
+  assert_true(fh_chunk_resize(h, a, LONG)); /* the second rest joins the first */
+  check_all(h);
+  assert_true(is(a, FH_CHUNK_USED, part));
+  assert_true(is(a + part, FH_CHUNK_HOLE, whole - part));
+  for (size_t i = 0; i < LONG; i++) {
+    assert_int_equal(a[i], 7);
+  }
+  give(h, a);
+  give(h, guard);
+  check_empty(h);
+}
+
+/* Aligned: what lies in front and behind is a hole again. */
+static void aligned_takes(void **state) {
+  fh_chunks *h = mine();
+  (void)state;
+  for (size_t alignment = 32; alignment <= FH_CHUNK_MAX / 4; alignment *= 2) {
+    for (size_t bytes = 1; bytes <= FH_CHUNK_MAX / 2; bytes = bytes * 3 + 5) {
+      char *odd = take(h, LONG), *user = fh_chunk_take_aligned(h, alignment, bytes);
+      assert_non_null(user);
+      assert_int_equal((uintptr_t)user % alignment, 0);
+      assert_true(fh_chunk_usable(user) >= bytes);
+      assert_true(fh_chunk_usable(user) <= chunk_units(bytes) * FH_UNIT + 3 * FH_UNIT);
+      memset(user, 1, fh_chunk_usable(user));
+      check_all(h);
+      assert_int_equal(count_state(FH_CHUNK_USED), 2);
+      give(h, odd);
+      give(h, user);
+      check_empty(h);
+    }
+  }
+}
+
+/* Random operations against an oracle. */
+
+typedef struct block {
+  unsigned char *at;
+  size_t bytes;
+  unsigned char mark;
+} block;
+
+enum { BLOCKS = 400 };
+
+static block blocks[BLOCKS];
+
+static bool whole(const block *b, size_t bytes) {
+  for (size_t i = 0; i < bytes; i++) {
+    if (b->at[i] != (unsigned char)(b->mark + i)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+static void born(block *b, void *at, size_t bytes) {
+  assert_non_null(at);
+  *b = (block){at, bytes, (unsigned char)rand()};
+  for (size_t i = 0; i < bytes; i++) {
+    b->at[i] = (unsigned char)(b->mark + i);
+  }
+}
+
+static size_t random_size(void) {
+  size_t r = (size_t)rand();
+  return 1 + (r % 8 == 0 ? r / 8 % 60000 : r % 8 < 3 ? r / 8 % 6000 : r / 8 % 700);
+}
+
+static void resized(fh_chunks *h, block *b, size_t bytes) {
+  if (fh_chunk_resize(h, b->at, bytes)) {
+    assert_true(fh_chunk_usable(b->at) >= bytes);
+    assert_true(whole(b, fh_min(b->bytes, bytes)));
+    born(b, b->at, bytes);
+  } else {
+    assert_true(bytes > b->bytes); /* shrinking never fails */
+  }
+}
+
+static void step(fh_chunks *h, block *b) {
+  int what = rand() % 8;
+  if (b->at == NULL) {
+    size_t bytes = random_size(), alignment = (size_t)32 << rand() % 8;
+    born(b, what == 0 ? fh_chunk_take_aligned(h, alignment, bytes) : fh_chunk_take(h, bytes, NULL), bytes);
+  } else if (what < 2) {
+    resized(h, b, random_size());
+  } else {
+    assert_true(whole(b, b->bytes));
+    give(h, b->at);
+    b->at = NULL;
+  }
+}
+
+static void check_blocks(const fh_chunks *h) {
+  size_t live = 0;
+  check_all(h);
+  for (size_t i = 0; i < BLOCKS; i++) {
+    if (blocks[i].at != NULL) {
+      const seen *s = find(blocks[i].at);
+      assert_non_null(s);
+      assert_int_equal(s->state, FH_CHUNK_USED);
+      assert_true(s->bytes >= blocks[i].bytes + FH_CHUNK_HEAD);
+      assert_true(whole(&blocks[i], blocks[i].bytes));
+      live++;
+    }
+  }
+  assert_int_equal(count_state(FH_CHUNK_USED), live);
+}
+
+static void headers_agree_always(void **state) {
+  fh_chunks *h = mine();
+  (void)state;
+  srand(7);
+  for (int i = 0; i < 20000; i++) {
+    step(h, &blocks[rand() % BLOCKS]);
+    if (i % 200 == 0) {
+      check_blocks(h);
+    }
+    if (i % 5000 == 4999) {
+      fh_chunk_trim(h);
+      check_blocks(h);
+      assert_int_equal(count_state(FH_CHUNK_QUICK), 0);
+    }
+  }
+  for (size_t i = 0; i < BLOCKS; i++) {
+    if (blocks[i].at != NULL) {
+      give(h, blocks[i].at);
+    }
+  }
+  check_empty(h);
+}
+
+/* Memory given back. */
+
+enum { PAIRS = 64, LARGE = 100000 };
+
+static char *large[PAIRS], *pins[PAIRS];
+
+/* Large chunks with memory behind them, and a small one behind each so that they stay apart. */
+static void take_pairs(fh_chunks *h) {
+  for (size_t i = 0; i < PAIRS; i++) {
+    large[i] = take(h, LARGE);
+    memset(large[i], 1, LARGE);
+    pins[i] = take(h, LONG);
+    memset(pins[i], 1, LONG);
+  }
+}
+
+static void give_pins(fh_chunks *h) {
+  for (size_t i = 0; i < PAIRS; i++) {
+    give(h, pins[i]);
+  }
+  check_empty(h);
+}
+
+/* Of the kernel pages that lie in large chunk i alone. */
+static size_t resident_of(size_t i) {
+  size_t page = fh_os_page_size();
+  char *from = (char *)fh_round_up((uintptr_t)large[i] + sizeof(big_hole), page);
+  char *to = (char *)fh_round_down((uintptr_t)large[i] + LARGE, page);
+  return fh_os_resident(from, (size_t)(to - from), NULL);
+}
+
+static size_t resident_of_all(void) {
+  size_t sum = 0;
+  for (size_t i = 0; i < PAIRS; i++) {
+    sum += resident_of(i);
+  }
+  return sum;
+}
+
+static uint64_t live_bytes(const fh_chunks *h) { return h->total_bytes - h->free_units * FH_UNIT; }
+
+static void dirty_holes_keep_the_budget(void **state) {
+  fh_chunks *h = mine();
+  (void)state;
+  take_pairs(h);
+  assert_true(resident_of_all() >= (size_t)PAIRS * (LARGE - (128u << 10) / 2)); /* they had memory to give */
+  for (size_t i = 0; i < PAIRS; i++) {
+    give(h, large[i]);
+    assert_true(h->dirty_units * FH_UNIT <= FH_CHUNK_RETAIN + live_bytes(h) / 16 + h->widened * FH_UNIT);
+  }
+  assert_true(resident_of_all() <= h->dirty_units * FH_UNIT); /* and the kernel says the same */
+  check_all(h);
+  give_pins(h);
+}
+
+static void trim_purges_everything(void **state) {
+  fh_chunks *h = mine();
+  (void)state;
+  take_pairs(h);
+  for (size_t i = 0; i < 3; i++) {
+    give(h, large[i]);
+  }
+  uint64_t dirty = h->dirty_units * FH_UNIT;
+  assert_true(dirty >= LARGE);
+  assert_int_equal(fh_chunk_trim(h), dirty);
+  assert_int_equal(h->dirty_units, 0);
+  assert_int_equal(fh_chunk_trim(h), 0);
+  for (size_t i = 0; i < 3; i++) {
+    assert_int_equal(resident_of(i), 0);
+  }
+  check_all(h); /* heads are untouched */
+  for (size_t i = 0; i < PAIRS; i++) {
+    assert_true(pins[i][0] == 1 && pins[i][LONG - 1] == 1);
+    if (i >= 3) {
+      assert_true(large[i][0] == 1 && large[i][LARGE - 1] == 1 && large[i][LARGE / 2] == 1);
+      give(h, large[i]);
+    }
+  }
+  give_pins(h);
+}
+
+/* An empty stretch goes back to the page runs, but for the last small one. */
+static void empty_stretches_go_back(void **state) {
+  fh_chunks *h = mine();
+  fh_pages_counts before, during, after;
+  (void)state;
+  fh_pages_read(&before);
+  take_pairs(h);
+  fh_pages_read(&during);
+  assert_true(during.used << FH_PAGE_SHIFT >= (before.used << FH_PAGE_SHIFT) + (size_t)LARGE * (PAIRS - 20));
+  for (size_t i = 0; i < PAIRS; i++) {
+    give(h, large[i]);
+  }
+  give_pins(h);
+  fh_pages_read(&after);
+  assert_true(h->total_bytes <= FH_STRETCH_LEAST);
+  assert_true(after.used <= before.used + (FH_STRETCH_LEAST >> FH_PAGE_SHIFT));
+}
+
+/* Takes `count` chunks of `bytes`, checks what is said to be zero, and dirties them; how many were mostly zero. */
+static size_t take_zeroed(fh_chunks *h, char **users, size_t count, size_t bytes) {
+  size_t fresh = 0;
+  for (size_t i = 0; i < count; i++) {
+    size_t unzeroed = 12345;
+    users[i] = fh_chunk_take(h, bytes, &unzeroed);
+    assert_non_null(users[i]);
+    assert_true(unzeroed != 12345);
+    for (size_t k = unzeroed; k < bytes; k++) {
+      assert_int_equal(users[i][k], 0);
+    }
+    fresh += unzeroed < 100;
+    memset(users[i], 0xff, fh_chunk_usable(users[i]));
+  }
+  return fresh;
+}
+
+/* Memory that was never touched need not be cleared, all other must be. */
+static void zero_is_said_rightly(void **state) {
+  enum { COUNT = 100 };
+  static char *users[COUNT];
+  static const size_t sizes[] = {200, 1500, LONG, 40000, FH_CHUNK_MAX};
+  fh_chunks *h = mine();
+  size_t fresh = 0;
+  (void)state;
+  for (int round = 0; round < 4; round++) {
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+      fresh += take_zeroed(h, users, COUNT, sizes[s]);
+      for (size_t i = 0; i < COUNT; i++) {
+        give(h, users[i * 37 % COUNT]);
+      }
+      if (round % 2 == 0) {
+        fh_chunk_trim(h);
+        fh_pages_trim();
+      }
+    }
+  }
+  assert_true(fresh >= COUNT); /* fresh stretches do show */
+  check_empty(h);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(long_chunks_join),
+      cmocka_unit_test(quick_chunks_join),
+      cmocka_unit_test(holes_are_split),
+      cmocka_unit_test(quick_lists_keep_chunks),
+      cmocka_unit_test(quick_lists_serve_near_lengths),
+      cmocka_unit_test(quick_lists_are_bounded),
+      cmocka_unit_test(other_lengths_are_not_quick),
+      cmocka_unit_test(grows_into_a_hole),
+      cmocka_unit_test(shrinks_in_place),
+      cmocka_unit_test(aligned_takes),
+      cmocka_unit_test(headers_agree_always),
+      cmocka_unit_test(dirty_holes_keep_the_budget),
+      cmocka_unit_test(trim_purges_everything),
+      cmocka_unit_test(empty_stretches_go_back),
+      cmocka_unit_test(zero_is_said_rightly),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
