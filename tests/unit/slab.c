@@ -1,0 +1,316 @@
+/* Slabs: the table of classes, where slots lie, and what becomes of slabs that fill and empty. */
+#include "unit/cm.h"
+
+#include <string.h>
+
+#include "freehold/freehold.h"
+#include "heap/heap.h"
+
+/* The table. */
+
+static void every_size_has_its_class(void **state) {
+  unsigned last = 1;
+  (void)state;
+  for (size_t size = 0; size <= FH_SLAB_MAX; size++) {
+    unsigned class = fh_class_of(size);
+    assert_true(class >= 1 && class < FH_CLASSES);
+    assert_true(fh_class_bytes(class) >= size);
+    assert_true(class == 1 || fh_class_bytes(class - 1) < size); /* the smallest that holds it */
+    assert_true(class == last || class == last + 1);
+    last = class;
+  }
+  assert_int_equal(last, FH_CLASSES - 1); /* no class without a size */
+}
+
+static void waste_is_bounded(void **state) {
+  (void)state;
+  for (size_t size = 1; size <= FH_SLAB_MAX; size++) {
+    size_t waste = fh_class_bytes(fh_class_of(size)) - size;
+    assert_true(size <= 256 ? waste < 16 : waste * 8 < size);
+  }
+}
+
+/* The fast path looks a class up by its grain of 16 bytes. */
+static void grains_have_one_class(void **state) {
+  (void)state;
+  for (size_t size = 1; size <= FH_SLAB_MAX; size++) {
+    assert_int_equal(fh_class_of(size), fh_class_of((size + 15) / 16 * 16));
+  }
+  for (unsigned class = 1; class < FH_CLASSES; class ++) {
+    assert_int_equal(fh_class_bytes(class) % FH_ALIGNMENT, 0);
+    assert_int_equal(fh_class_of(fh_class_bytes(class)), class);
+  }
+}
+
+/* Slabs of one class, filled from one end to the other. */
+
+enum { SLABS = 6, SLOTS_MOST = 1024 };
+
+static char *slots[SLABS * SLOTS_MOST];
+
+static size_t slots_of(size_t bytes) { return FH_PAGE_SIZE / fh_class_bytes(fh_class_of(bytes)); }
+
+static fh_span *slab_at(const void *slot) {
+  fh_span *slab = fh_arena_find(slot);
+  assert_non_null(slab);
+  assert_int_equal(fh_span_kind_of(slab), FH_SPAN_SLAB);
+  return slab;
+}
+
+static size_t pages_used(void) {
+  fh_pages_counts now;
+  fh_pages_read(&now);
+  return now.used;
+}
+
+/* No slab of any class is in use afterwards: the tests free all that they take. */
+static fh_heap *empty_heap(void) {
+  fh_heap *heap = fh_heap_mine();
+  assert_non_null(heap);
+  fh_slab_give_empty(heap);
+  assert_int_equal(heap->slab_count, 0);
+  return heap;
+}
+
+/* Fills `count` slabs in turn: slot i lies in slab i / slots. */
+static void fill(size_t bytes, size_t count) {
+  size_t each = slots_of(bytes);
+  empty_heap();
+  for (size_t i = 0; i < count * each; i++) {
+    slots[i] = fh_malloc(bytes);
+    assert_non_null(slots[i]);
+    memset(slots[i], (int)(i % 251), bytes);
+    assert_ptr_equal(slab_at(slots[i]), slab_at(slots[i - i % each]));
+    assert_true(i < each || slab_at(slots[i]) != slab_at(slots[i - each]));
+  }
+  for (size_t i = 0; i < count * each; i++) { /* none lies over another */
+    assert_true(slots[i][0] == (char)(i % 251) && slots[i][bytes - 1] == (char)(i % 251));
+  }
+}
+
+static void give(size_t from, size_t to) {
+  for (size_t i = from; i < to; i++) {
+    fh_free(slots[i]);
+  }
+}
+
+static void slabs_hold_what_they_say(void **state) {
+  (void)state;
+  for (unsigned class = 1; class < FH_CLASSES; class ++) {
+    size_t bytes = fh_class_bytes(class), each = slots_of(bytes);
+    fill(bytes, 2);
+    fh_span *slab = slab_at(slots[0]);
+    assert_int_equal(slab->class, class);
+    assert_int_equal(slab->u.slab.slots, each);
+    for (size_t i = 0; i < each; i++) {
+      assert_int_equal((size_t)(slots[i] - slab->start) % bytes, 0);
+      assert_true(slots[i] >= slab->start && slots[i] + bytes <= slab->start + FH_PAGE_SIZE);
+      assert_int_equal(fh_usable_size(slots[i]), bytes);
+    }
+    give(0, 2 * each);
+  }
+}
+
+/* All slots of a slab, not only the first: that one always is. */
+static void aligned_slots(void **state) {
+  (void)state;
+  for (size_t alignment = 32; alignment <= FH_SLAB_MAX; alignment *= 2) {
+    for (size_t bytes = 1; bytes <= FH_SLAB_MAX; bytes += 1 + bytes / 4) {
+      size_t count = 2 * slots_of(fh_max(bytes, alignment));
+      for (size_t i = 0; i < count; i++) {
+        slots[i] = fh_memalign(alignment, bytes);
+        assert_non_null(slots[i]);
+        assert_int_equal((uintptr_t)slots[i] % alignment, 0);
+        assert_int_equal(fh_span_kind_of(fh_arena_find(slots[i])), FH_SPAN_SLAB);
+      }
+      give(0, count);
+    }
+  }
+}
+
+static void live_slots_are_counted(void **state) {
+  size_t bytes = 80, each = slots_of(bytes);
+  (void)state;
+  empty_heap();
+  fh_span *slab = NULL;
+  for (size_t i = 0; i < each; i++) {
+    slots[i] = fh_malloc(bytes);
+    slab = slab_at(slots[i]);
+    assert_int_equal(fh_slab_live(slab), i + 1);
+    assert_true(slab->u.slab.carved >= i + 1 && slab->u.slab.carved <= i + 1 + 4096 / bytes); /* reached in steps */
+  }
+  for (size_t i = 0; i < each; i += 2) {
+    fh_free(slots[i]);
+    assert_int_equal(fh_slab_live(slab), each - i / 2 - 1);
+  }
+  for (size_t i = 1; i < each; i += 2) {
+    fh_free(slots[i]);
+  }
+  assert_int_equal(fh_slab_live(slab), 0);
+  empty_heap();
+}
+
+static void emptied_slabs_go_back(void **state) {
+  size_t bytes = 512, each = slots_of(bytes);
+  fh_heap *heap = empty_heap();
+  (void)state;
+  size_t before = pages_used();
+  fill(bytes, SLABS);
+  assert_int_equal(pages_used(), before + SLABS);
+  assert_int_equal(heap->slab_count, SLABS);
+  assert_int_equal(heap->slabs[fh_class_of(bytes)].count, SLABS);
+  char *start = slab_at(slots[0])->start;
+  give(0, each - 1);
+  assert_int_equal(pages_used(), before + SLABS); /* one slot holds the page */
+  give(each - 1, each);
+  assert_int_equal(pages_used(), before + SLABS - 1);
+  assert_int_not_equal(fh_span_kind_of(fh_arena_find(start)), FH_SPAN_SLAB);
+  give(each, SLABS * each);
+  assert_true(pages_used() <= before + 1); /* the current one may stay */
+  empty_heap();
+  assert_int_equal(pages_used(), before);
+}
+
+/* Whoever owns most of its memory in one slot a slab has not given up anything: but the slabs go when it has. */
+static void sparse_slabs_stay(void **state) {
+  size_t bytes = 256, each = slots_of(bytes), before = (empty_heap(), pages_used());
+  (void)state;
+  fill(bytes, SLABS);
+  for (size_t slab = 0; slab < SLABS; slab++) {
+    give(slab * each + 1, (slab + 1) * each);
+  }
+  assert_int_equal(pages_used(), before + SLABS);
+  for (size_t slab = 0; slab < SLABS; slab++) {
+    assert_int_equal(fh_slab_live(slab_at(slots[slab * each])), 1);
+    fh_free(slots[slab * each]);
+  }
+  empty_heap();
+  assert_int_equal(pages_used(), before);
+}
+
+static bool within(const fh_hole *list, const fh_span *slab) {
+  for (const fh_hole *link = list->next; link != list; link = link->next) {
+    if (link == &slab->link) {
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool is_partial(const fh_heap *heap, const fh_span *slab) {
+  for (unsigned q = 0; q < FH_FULLNESS; q++) {
+    if (within(&heap->slabs[slab->class].partial[q], slab)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* Frees into a full slab list it after a few, and it serves before a new one is made. */
+static void full_slabs_are_used_again(void **state) {
+  static const size_t sizes[] = {16, 64, 144, 512, 1024};
+  fh_heap *heap = empty_heap();
+  (void)state;
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    size_t each = slots_of(sizes[s]), few = each / 8 + 2;
+    fill(sizes[s], 3);
+    fh_span *first = slab_at(slots[0]);
+    assert_true(within(&heap->slabs[first->class].full, first));
+    give(0, few);
+    assert_true(is_partial(heap, first));
+    assert_false(within(&heap->slabs[first->class].full, first));
+    size_t pages = pages_used();
+    for (size_t i = 0; i < few; i++) {
+      slots[i] = fh_malloc(sizes[s]);
+      assert_ptr_equal(slab_at(slots[i]), first);
+    }
+    assert_int_equal(pages_used(), pages);
+    assert_int_equal(fh_slab_live(first), each);
+    slots[3 * each] = fh_malloc(sizes[s]); /* all are full: only now a new one */
+    assert_int_equal(pages_used(), pages + 1);
+    give(0, 3 * each + 1);
+    empty_heap();
+  }
+}
+
+/* The fullest serve first, so that the emptiest can go. */
+static void fullest_serve_first(void **state) {
+  size_t bytes = 32, each = slots_of(bytes);
+  (void)state;
+  fill(bytes, 3);
+  fh_span *sparse = slab_at(slots[0]), *dense = slab_at(slots[each]);
+  give(0, each - 20);
+  give(each, each + 100);
+  for (size_t i = 0; i < 100; i++) {
+    slots[each + i] = fh_malloc(bytes);
+    assert_ptr_equal(slab_at(slots[each + i]), dense);
+  }
+  slots[0] = fh_malloc(bytes);
+  assert_ptr_equal(slab_at(slots[0]), sparse);
+  assert_int_equal(fh_slab_live(sparse), 21);
+  fh_free(slots[0]);
+  give(each - 20, 3 * each);
+  empty_heap();
+}
+
+/* No slab is current when a thread leaves its heap; all that holds something is on a list, and serves again. */
+static void parked_slabs_are_listed(void **state) {
+  size_t bytes = 208;
+  fh_heap *heap = empty_heap();
+  (void)state;
+  char *kept = fh_malloc(bytes), *gone = fh_malloc(960);
+  fh_span *slab = slab_at(kept);
+  fh_free(gone);
+  assert_int_equal(heap->slab_count, 2);
+  fh_slab_park(heap);
+  for (unsigned grain = 0; grain < FH_GRAINS; grain++) {
+    assert_ptr_equal(heap->bins[grain], &fh_no_slab);
+  }
+  assert_int_equal(heap->slab_count, 1); /* the empty one went back */
+  assert_true(is_partial(heap, slab));
+  char *next = fh_malloc(bytes);
+  assert_ptr_equal(slab_at(next), slab);
+  assert_ptr_not_equal(next, kept);
+  fh_free(kept);
+  fh_free(next);
+  empty_heap();
+}
+
+static void owner_is_written_everywhere(void **state) {
+  size_t bytes = 512, each = slots_of(bytes);
+  fh_heap *heap = fh_heap_mine();
+  int someone;
+  (void)state;
+  fill(bytes, 3);
+  give(0, 4); /* one partial, one full, one current */
+  void *me = heap->owner;
+  assert_non_null(me);
+  fh_slab_own(heap, &someone);
+  for (size_t i = 0; i < 3; i++) {
+    assert_ptr_equal(slab_at(slots[i * each + 4])->owner, &someone);
+  }
+  fh_slab_own(heap, me);
+  for (size_t i = 0; i < 3; i++) {
+    assert_ptr_equal(slab_at(slots[i * each + 4])->owner, me);
+  }
+  give(4, 3 * each);
+  empty_heap();
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(every_size_has_its_class),
+      cmocka_unit_test(waste_is_bounded),
+      cmocka_unit_test(grains_have_one_class),
+      cmocka_unit_test(slabs_hold_what_they_say),
+      cmocka_unit_test(aligned_slots),
+      cmocka_unit_test(live_slots_are_counted),
+      cmocka_unit_test(emptied_slabs_go_back),
+      cmocka_unit_test(sparse_slabs_stay),
+      cmocka_unit_test(full_slabs_are_used_again),
+      cmocka_unit_test(fullest_serve_first),
+      cmocka_unit_test(parked_slabs_are_listed),
+      cmocka_unit_test(owner_is_written_everywhere),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
