@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/print.h"
 #include "freehold/freehold.h"
 #include "heap/heap.h"
 #include "lens/account.h"
@@ -297,6 +298,47 @@ static long tenths_of(const char *text, const char *label) {
   return (long)(share * 10 + 0.5);
 }
 
+/* The line says what the account says. */
+static void check_line(const char *text, const char *label, uint64_t bytes) {
+  char line[128];
+  fh_out out = {.fd = -1, .memory = line, .room = sizeof line - 1};
+  fh_out_text(&out, "\n  ");
+  fh_out_label(&out, label, 34);
+  fh_out_size(&out, bytes, 14);
+  line[out.length] = '\0';
+  assert_non_null(strstr(text, line));
+}
+
+static void report_is_the_account(void **state) {
+  static const char *const holes[FH_HOLE_SIZES] = {
+      "  holes < 256",    "  holes < 1 KiB",   "  holes < 4 KiB", "  holes < 16 KiB",
+      "  holes < 64 KiB", "  holes < 256 KiB", "  holes < 1 MiB", "  holes, larger",
+  };
+  static char text[16384];
+  fh_account a;
+  fh_heap_stats s;
+  (void)state;
+  fh_account_read(&a);
+  fh_stats(&s);
+  read_report(text, sizeof text);
+  check_line(text, "live in slabs (rounded to 16)", a.slab_live);
+  check_line(text, "live in chunks", a.chunk_live);
+  check_line(text, "live in large objects", a.large_live);
+  check_line(text, "chunk headers", a.chunk_heads + a.chunk_ends);
+  check_line(text, "free slots in slabs", a.slab_free);
+  check_line(text, "slots not reached yet", a.slab_uncarved);
+  check_line(text, "quick lists (thread caches)", a.chunk_quick);
+  check_line(text, "holes between chunks", a.chunk_holes);
+  for (unsigned i = 0; i < FH_HOLE_SIZES; i++) {
+    if (a.holes[i] != 0) {
+      check_line(text, holes[i], a.holes[i]);
+    }
+  }
+  check_line(text, "free spans kept, touched", a.kept_resident);
+  check_line(text, "committed address space", s.committed);
+  check_line(text, "purged", s.purged);
+}
+
 static void report_goes_where_it_should(void **state) {
   static char text[16384];
   static const char *const parts[] = {
@@ -342,6 +384,7 @@ int main(void) {
       WITH_MESS(stats_count_what_happens),
       WITH_MESS(json_is_whole),
       WITH_MESS(json_is_cut_to_the_room),
+      WITH_MESS(report_is_the_account),
       WITH_MESS(report_goes_where_it_should),
       WITH_MESS(reports_do_not_allocate),
   };

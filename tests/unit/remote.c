@@ -66,7 +66,7 @@ static void helper_end(helper *h) {
 }
 
 static void in_a_thread(task *act, void *arg) {
-  helper h;
+  static helper h; /* a test that fails leaves it waiting */
   helper_start(&h);
   helper_do(&h, act, arg);
   helper_end(&h);
@@ -200,7 +200,7 @@ static void large_objects_go_at_once(void **state) {
 
 /* By number, for small blocks. */
 static void full_batches_are_posted(void **state) {
-  helper h;
+  static helper h;
   (void)state;
   take_checked(24, 2 * FH_REMOTE_MOST);
   helper_start(&h);
@@ -215,7 +215,7 @@ static void full_batches_are_posted(void **state) {
 
 /* By bytes, for large ones. */
 static void heavy_batches_are_posted(void **state) {
-  helper h;
+  static helper h;
   (void)state;
   take_checked(FH_REMOTE_BYTES / 2 + 100, 3);
   helper_start(&h);
@@ -231,7 +231,7 @@ static void heavy_batches_are_posted(void **state) {
 }
 
 static void trim_posts_what_is_held(void **state) {
-  helper h;
+  static helper h;
   (void)state;
   take_checked(24, 1);
   helper_start(&h);
