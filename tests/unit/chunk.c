@@ -606,6 +606,52 @@ static void zero_is_said_rightly(void **state) {
   check_empty(h);
 }
 
+/* The hole at the end of a stretch. */
+static const seen *last_hole(const fh_span *span) {
+  const seen *last = NULL;
+  for (size_t i = 0; i < walked_count; i++) {
+    last = stretch_of(walked[i].user) == span ? &walked[i] : last;
+  }
+  assert_true(last != NULL && last->state == FH_CHUNK_HOLE);
+  return last;
+}
+
+/* Two fresh holes in one bin, the shorter one behind the longer: its links point there, and they are where the memory
+ * begins that is handed out. */
+static void links_are_not_called_zero(void **state) {
+  enum { MOST = 400, BYTES = 50000 };
+  static char *users[MOST];
+  fh_span *fresh[3];
+  size_t count = 0, found = 0, unzeroed;
+  fh_chunks *h = mine();
+  (void)state;
+  fh_pages_trim();
+  while (found < 3) { /* the third one's beginning: the holes at the end of the others are left alone from then on */
+    assert_true(count < MOST);
+    char *user = users[count++] = fh_chunk_take(h, BYTES, &unzeroed);
+    assert_non_null(user);
+    if (unzeroed < 100 && (found == 0 || stretch_of(user) != fresh[found - 1])) {
+      fresh[found++] = stretch_of(user);
+      assert_true(found != 1 || fh_chunk_resize(h, user, BYTES + 4 * FH_UNIT)); /* so that its hole is shorter */
+    }
+  }
+  walk(h);
+  const seen *shorter = last_hole(fresh[0]), *longer = last_hole(fresh[1]);
+  assert_int_equal(shorter->bytes + 4 * FH_UNIT, longer->bytes);
+  assert_ptr_equal(hole_link(chunk_of(shorter->user))->prev, longer->user);
+  char *user = fh_chunk_take(h, shorter->bytes - FH_CHUNK_HEAD, &unzeroed);
+  assert_ptr_equal(user, shorter->user);
+  assert_true(unzeroed < 100);
+  for (size_t i = unzeroed; i < fh_chunk_usable(user); i++) {
+    assert_int_equal(user[i], 0);
+  }
+  give(h, user);
+  for (size_t i = 0; i < count; i++) {
+    give(h, users[i]);
+  }
+  check_empty(h);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(long_chunks_join),
@@ -623,6 +669,7 @@ int main(void) {
       cmocka_unit_test(trim_purges_everything),
       cmocka_unit_test(empty_stretches_go_back),
       cmocka_unit_test(zero_is_said_rightly),
+      cmocka_unit_test(links_are_not_called_zero),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
