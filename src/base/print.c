@@ -87,7 +87,11 @@ void fh_out_size(fh_out *out, uint64_t bytes, unsigned width) {
   static const char *const unit[] = {" B  ", " KiB", " MiB", " GiB", " TiB"};
   char text[32] = "";
   unsigned u = 0;
-  uint64_t tenths = bytes * 10;
+  uint64_t whole = bytes;
+  for (; whole >= (uint64_t)1 << 40; whole /= 1024) { /* far from overflow */
+    u++;
+  }
+  uint64_t tenths = whole * 10;
   while (tenths >= 10240 && u < 4) {
     tenths /= 1024;
     u++;
@@ -103,6 +107,9 @@ void fh_out_size(fh_out *out, uint64_t bytes, unsigned width) {
 }
 
 void fh_out_share(fh_out *out, uint64_t part, uint64_t whole) {
+  unsigned shift = whole >> 50 == 0 ? 0 : 14; /* a thousand times the part must fit */
+  whole >>= shift;
+  part >>= shift;
   uint64_t tenths = whole == 0 ? 0 : (part * 1000 + whole / 2) / whole;
   fh_out_column(out, tenths / 10, 4);
   char rest[5] = {'.', (char)('0' + tenths % 10), ' ', '%', '\0'};

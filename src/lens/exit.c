@@ -48,6 +48,8 @@ static int report_file(void) {
   return same ? kept : 2;
 }
 
+char fh_exit_report; /* see lens/report.h */
+
 __attribute__((destructor)) static void report_at_exit(void) {
   const char *wanted = setting();
   if (wanted == NULL) {

@@ -19,13 +19,19 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "base/fatal.h"
 
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
 #endif
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
+
+enum { MOVES_MOST = 16384, MOVE_ALWAYS = 64 << 20 /* so few of these fit that they need not be counted */ };
 
 size_t fh_os_page_size(void) {
   static size_t size; /* every thread that finds 0 writes the same value */
@@ -104,21 +110,50 @@ void fh_os_populate(void *address, size_t size) {
   errno = saved;
 }
 
-/* A move by page tables. The kernel refuses a stretch that it keeps as several mappings (EFAULT), so halves are tried;
- * what cannot be moved at the smallest size is for the caller to copy. */
-bool fh_os_move(void *to, void *from, size_t size) {
-  int saved = errno;
-  void *at = mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
-  errno = saved;
-  return at != MAP_FAILED;
-}
-
 size_t fh_os_address_limit(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
     return SIZE_MAX;
   }
   return (size_t)limit.rlim_cur;
+}
+
+/* Whether [at, at + size) lies in one mapping: asked to grow what spans two, the kernel says EFAULT. What is one does
+ * not grow as a rule, since something is mapped behind it; if it does, it is cut again. */
+static bool is_one_mapping(char *at, size_t size) {
+  size_t page = fh_os_page_size();
+  if (mremap(at, size, size + page, 0) != MAP_FAILED) {
+    munmap(at + size, page);
+    return true;
+  }
+  return errno != EFAULT;
+}
+
+/* MREMAP_FIXED takes the target away before the kernel finds out that it cannot move: it is mapped again. When that
+ * says that something is mapped there, the kernel had refused before. */
+static void map_again(void *at, size_t size) {
+  void *now = mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (now == at) {
+    madvise(at, size, MADV_NOHUGEPAGE);
+  } else if (errno != EEXIST) {
+    fh_fatal("realloc", at, "the kernel took memory away and does not give it back");
+  }
+}
+
+/* A move by page tables. Old kernels refuse a stretch that they keep as several mappings, all of them refuse under a
+ * limit on address space (the moved pages count twice for a moment), and a refusal comes after the target is gone. So
+ * both are asked for first, and what is refused all the same is repaired. */
+bool fh_os_move(void *to, void *from, size_t size) {
+  static unsigned moves; /* each may leave two mappings more, of the 65,530 that a process may have */
+  int saved = errno;
+  bool few = size >= MOVE_ALWAYS || __atomic_add_fetch(&moves, 1, __ATOMIC_RELAXED) <= MOVES_MOST;
+  bool done = few && fh_os_address_limit() == SIZE_MAX && is_one_mapping(from, size);
+  if (done && mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) == MAP_FAILED) {
+    map_again(to, size);
+    done = false;
+  }
+  errno = saved;
+  return done;
 }
 
 static size_t count_resident(const char *at, size_t pages, unsigned char *flags) {

@@ -58,6 +58,9 @@ fh_public void free_aligned_sized(void *pointer, size_t alignment, size_t bytes)
 
 fh_public int malloc_trim(size_t keep) { return fh_trim(keep); }
 
+/* A program that links the library statically wants FREEHOLD_STATS as well. */
+__attribute__((used)) static char *const report_at_exit = &fh_exit_report;
+
 fh_public void malloc_stats(void) { fh_report_text(2); }
 
 /* The fields that mean something here; the others are 0. */

@@ -376,8 +376,7 @@ static int grow_over_the_limit(void) {
   return has_pattern(grown != NULL ? grown : p, size) ? 0 : 2;
 }
 
-/* Not registered: the child ends by a segmentation fault. See refused_move_changes_nothing in os.c. */
-__attribute__((unused)) static void lowered_limit_is_survived(void **state) {
+static void lowered_limit_is_survived(void **state) {
   (void)state;
   assert_int_equal(child_run(grow_over_the_limit, 0).status, 0);
 }
@@ -517,6 +516,7 @@ int main(void) {
       KEEPS(realloc_corners),
       KEEPS(growth_keeps_contents),
       KEEPS(moved_pages_are_right),
+      KEEPS(lowered_limit_is_survived),
       KEEPS(sized_frees_free),
       KEEPS(free_keeps_errno),
       KEEPS(trim_tells_whether_it_gave),
