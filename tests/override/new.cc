@@ -75,7 +75,11 @@ static void memory_is_ours() {
   for (std::size_t align = 1; align <= 4096; align *= 2) {
     void *p = ::operator new(100, std::align_val_t(align));
     expect(reinterpret_cast<std::uintptr_t>(p) % align == 0, "aligned");
+#if defined(__cpp_sized_deallocation)
     ::operator delete(p, 100, std::align_val_t(align));
+#else
+    ::operator delete(p, std::align_val_t(align));
+#endif
   }
   void *first = ::operator new(0), *second = ::operator new(0, std::nothrow);
   expect(first != nullptr && second != nullptr && first != second, "new of nothing is something of its own");
