@@ -1,7 +1,7 @@
 /* A 100 MiB cache whose value size changes in phases: entries of the last phase are evicted at random. */
 #include "work.h"
 
-enum { MOST = 2000000, LIVE = 100 << 20 };
+enum { MOST = 2000000, LIVE = (100 << 20) / SHORT };
 
 int main(void) {
   static const size_t sizes[] = {64, 240, 100, 1000, 400, 4000, 150, 700};

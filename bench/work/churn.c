@@ -1,7 +1,7 @@
 /* In the spirit of cfrac: numbers of a few words that live for a few operations. */
 #include "work.h"
 
-enum { SLOTS = 512, STEPS = 40000000 };
+enum { SLOTS = 512, STEPS = 40000000 / SHORT };
 
 int main(void) {
   static void *slot[SLOTS];

@@ -2,7 +2,7 @@
  * free? */
 #include "work.h"
 
-enum { OBJECTS = 1500000 };
+enum { OBJECTS = 1500000 / SHORT };
 
 int main(void) {
   void **at = own(OBJECTS * sizeof(void *));

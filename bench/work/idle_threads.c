@@ -1,7 +1,7 @@
 /* 200 threads do a burst, free all of it, and wait; what is resident while they wait? */
 #include "work.h"
 
-enum { THREADS = 200, OBJECTS = 4000 };
+enum { THREADS = 200 / SHORT, OBJECTS = 4000 };
 
 static pthread_barrier_t done, leave;
 

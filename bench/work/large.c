@@ -4,7 +4,7 @@
 int main(void) {
   void *slot[64] = {0};
   uint64_t random = 23;
-  for (unsigned i = 0; i < 4000; i++) {
+  for (unsigned i = 0; i < 4000 / SHORT; i++) {
     size_t at = next(&random) % 64;
     free(slot[at]);
     slot[at] = touched(heavy(&random, 65536, 4 << 20));

@@ -2,7 +2,7 @@
  */
 #include "work.h"
 
-enum { THREADS = 2, BLOCKS = 5000, STEPS = 400000, GENERATIONS = 20 };
+enum { THREADS = 2, BLOCKS = 5000, STEPS = 400000, GENERATIONS = 20 / SHORT };
 
 typedef struct lane {
   void *block[BLOCKS];

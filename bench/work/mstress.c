@@ -1,7 +1,7 @@
 /* Threads make batches of linked objects, keep some, and swap some through a shared table. */
 #include "work.h"
 
-enum { THREADS = 4, ROUNDS = 60, BATCH = 20000, SHARED = 1000 };
+enum { THREADS = 4, ROUNDS = 60 / SHORT, BATCH = 20000, SHARED = 1000 };
 
 static void *shared[SHARED];
 

@@ -4,7 +4,7 @@
 
 #include "work.h"
 
-enum { RING = 1024, MESSAGES = 6000000 };
+enum { RING = 1024, MESSAGES = 6000000 / SHORT };
 
 static void *_Atomic ring[RING];
 

@@ -1,7 +1,7 @@
 /* 4,000 buffers that grow by half again and again, a few at a time. */
 #include "work.h"
 
-enum { BUFFERS = 4000 };
+enum { BUFFERS = 4000 / SHORT };
 
 int main(void) {
   char **at = own(BUFFERS * sizeof(char *));

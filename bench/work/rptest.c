@@ -1,7 +1,7 @@
 /* In the spirit of rptest: random sizes up to 16 KiB, blocks passed to the neighbour thread through a shared table. */
 #include "work.h"
 
-enum { THREADS = 4, LOOPS = 1200000, BLOCKS = 4000, PASSED = 512 };
+enum { THREADS = 4, LOOPS = 1200000 / SHORT, BLOCKS = 4000, PASSED = 512 };
 
 static void *passed[THREADS][PASSED];
 static void **tables;

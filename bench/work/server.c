@@ -1,7 +1,7 @@
 /* A long-lived heap of 300,000 objects, heavy-tailed sizes that drift over time; about 200 MiB live. */
 #include "work.h"
 
-enum { OBJECTS = 300000, STEPS = 6000000 };
+enum { OBJECTS = 300000 / SHORT, STEPS = 6000000 / SHORT };
 
 int main(void) {
   void **at = own(OBJECTS * sizeof(void *));

@@ -28,7 +28,7 @@ static void drop(node *n) {
 int main(void) {
   node *kept[16] = {0};
   uint64_t random = 5;
-  for (unsigned i = 0; i < 500; i++) {
+  for (unsigned i = 0; i < 500 / SHORT; i++) {
     unsigned at = (unsigned)(next(&random) % 16);
     drop(kept[at]);
     kept[at] = build(11 + i % 3, &random);

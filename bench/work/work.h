@@ -12,6 +12,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Loops are divided by this where instructions are counted one by one. */
+#ifndef SHORT
+#define SHORT 1
+#endif
+
 static size_t own_bytes; /* bookkeeping, kept out of the heap and told to the runner */
 
 static inline void *own(size_t bytes) {

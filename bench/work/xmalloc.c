@@ -1,7 +1,7 @@
 /* In the spirit of xmalloc-test: every thread fills batches that whichever thread comes next takes and frees. */
 #include "work.h"
 
-enum { THREADS = 2, BATCHES = 60000, BATCH = 100, DEPTH = 64 };
+enum { THREADS = 2, BATCHES = 60000 / SHORT, BATCH = 100, DEPTH = 64 };
 
 typedef struct batch {
   void *block[BATCH];

@@ -1,0 +1,110 @@
+"""Builds the workloads and runs each under each allocator."""
+import glob
+import math
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+OUT = ROOT / "build" / "bench"
+FREEHOLD = str(ROOT / "build" / "release" / "libfreehold.so")
+PEERS = {"mimalloc": "libmimalloc.so.2.*", "jemalloc": "libjemalloc.so.2", "tcmalloc": "libtcmalloc_minimal.so.4",
+         "tbb": "libtbbmalloc_proxy.so.2"}
+SHORT = 20  # loops are divided by it for callgrind, which is some fifty times slower
+STARTS = 200
+
+
+def build():
+    (OUT / "short").mkdir(parents=True, exist_ok=True)
+    for source in sorted((ROOT / "bench" / "work").glob("*.c")) + [ROOT / "bench" / "launch.c"]:
+        for out, short in ((OUT, 1), (OUT / "short", SHORT)):
+            subprocess.run(["cc", "-O2", "-fno-builtin", "-pthread", f"-DSHORT={short}", source, "-o", out / source.stem,
+                            "-lm"], check=True)
+
+
+def allocators(extra):
+    """Name to library; the C library's own needs none."""
+    found = {"glibc": "", "freehold": FREEHOLD}
+    for name, pattern in PEERS.items():
+        paths = sorted(glob.glob(f"/usr/lib/*/{pattern}"))
+        if paths:
+            found[name] = paths[0]
+    found.update(pair.split("=", 1) for pair in extra)
+    for name, path in list(found.items()):
+        if path and not os.path.exists(path):
+            print(f"bench: {name} is left out: {path} does not exist", file=sys.stderr)
+            del found[name]
+    return found
+
+
+def version(library):
+    """Of a library: of the Debian package that owns it, else its file name."""
+    owner = subprocess.run(["dpkg-query", "-S", os.path.realpath(library)], capture_output=True, text=True)
+    if owner.returncode != 0:
+        return os.path.basename(library)
+    package = owner.stdout.split(":")[0]
+    return subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True).stdout
+
+
+def run(workload, library):
+    """Wall seconds, peak resident bytes and the RESULT line; the launcher is small, so that its own memory is not the peak."""
+    begin = time.monotonic()
+    done = subprocess.run([OUT / "launch", library, OUT / workload], capture_output=True, text=True)
+    wall = time.monotonic() - begin
+    if done.returncode != 0:
+        sys.exit(f"bench: {workload} under '{library or 'glibc'}' failed with {done.returncode}: {done.stderr.strip()}")
+    peak = int(re.search(r"PEAK (\d+)", done.stderr)[1])
+    result = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", done.stdout)}
+    return {"time": wall, "peak": peak - result.get("own", 0), **result}
+
+
+def medians_of(rows):
+    return {key: statistics.median(row[key] for row in rows) for key in rows[0]}
+
+
+def measure(workloads, libraries, rounds):
+    """Interleaved: each round runs every workload under every allocator, so that drift of the machine meets all alike."""
+    runs = {(w, a): [] for w in workloads for a in libraries}
+    for _ in range(rounds):
+        for workload in workloads:
+            for name, library in libraries.items():
+                runs[workload, name].append(run(workload, library))
+    return {key: medians_of(rows) for key, rows in runs.items()}
+
+
+def starts(libraries):
+    """A program that does nothing, many times, in turn: its start is too short for a few rounds."""
+    runs = {name: [] for name in libraries}
+    for _ in range(STARTS):
+        for name, library in libraries.items():
+            runs[name].append(run("tiny", library))
+    return {name: medians_of(rows) for name, rows in runs.items()}
+
+
+def callgrind(library, *command):
+    out = OUT / "callgrind.out"
+    env = dict(os.environ, LD_PRELOAD=library)
+    subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *command], env=env,
+                   capture_output=True, check=True)
+    return out
+
+
+def instructions(workload, library):
+    """Of the whole short run."""
+    out = callgrind(library, OUT / "short" / workload)
+    return int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.M)[1])
+
+
+def pair_instructions():
+    """Of one malloc(16) and free in the two functions themselves: linkage stubs apart."""
+    rounds = 100000
+    out = callgrind(FREEHOLD, OUT / "pair", str(rounds))
+    text = subprocess.run(["callgrind_annotate", "--threshold=100", out], capture_output=True, text=True, check=True).stdout
+    rows = re.findall(r"^\s*([\d,]+) .*src/\S+:(?:malloc|free)\b", text, re.M)
+    if not rows:
+        sys.exit("bench: callgrind shows no malloc or free of the library: nothing was counted")
+    return math.ceil(sum(int(row.replace(",", "")) for row in rows) / rounds)

@@ -1,0 +1,111 @@
+"""Tables and goals from the medians."""
+import math
+import platform
+import time
+
+import measure
+
+MIB = 2**20
+
+
+def geomean(values):
+    values = list(values)
+    return math.exp(sum(map(math.log, values)) / len(values)) if values else math.nan
+
+
+def settled(row):
+    """Resident at the end without the workload's own bookkeeping, where it has told how much that is."""
+    return row["settled"] - (row["own"] if row.get("own", 0) < row["settled"] else 0)
+
+
+def header(libraries, rounds):
+    print(f"{time.strftime('%Y-%m-%d')}, {platform.processor() or platform.machine()}, {measure.os.cpu_count()} processors, "
+          f"Linux {platform.release()}, {rounds} rounds")
+    for name, library in libraries.items():
+        print(f"  {name:10}" + (measure.version(library) if library else " ".join(platform.libc_ver())))
+
+
+def table(title, rows, names, cell, means=None):
+    """A row a workload; a cell is text. `means` gives the closing row."""
+    print(f"\n{title}\n{'':14}" + "".join(f"{name:>15}" for name in names))
+    for row in rows:
+        print(f"{row:14}" + "".join(f"{cell(row, name):>15}" for name in names))
+    if means is not None:
+        print(f"{'geometric mean':14}" + "".join(f"{means(name):>15.2f}" for name in names))
+
+
+def ratio_table(title, medians, rows, names, key, unit, base):
+    """Absolute values with the ratio to one allocator behind each."""
+    def ratio(row, name):
+        return medians[row, name][key] / medians[row, base][key]
+    table(f"{title} (over {base})", rows, names,
+          lambda row, name: f"{medians[row, name][key] * unit:.1f} ({ratio(row, name):.2f})",
+          lambda name: geomean(ratio(row, name) for row in rows))
+
+
+def settled_cell(row):
+    mib = settled(row) / MIB
+    return f"{mib:.1f} ({settled(row) / row['live']:.2f})" if row["live"] else f"{row['settled'] / MIB:.1f}"
+
+
+def tables(medians, workloads, names):
+    base = "mimalloc" if "mimalloc" in names else "glibc"
+    ratio_table("time in ms", medians, workloads, names, "time", 1e3, base)
+    ratio_table("peak resident in MiB, own bookkeeping taken off", medians, workloads, names, "peak", 1 / MIB, "glibc")
+    at_end = [w for w in workloads if "settled" in medians[w, "glibc"]]
+    table("settled resident in MiB (over live bytes, where there are any)", at_end, names,
+          lambda row, name: settled_cell(medians[row, name]))
+
+
+def instruction_table(counts, workloads, names):
+    base = "mimalloc" if "mimalloc" in names else "glibc"
+    table(f"instructions of a run a {measure.SHORT}th as long, in millions (over {base})", workloads, names,
+          lambda row, name: f"{counts[row, name] / 1e6:.0f} ({counts[row, name] / counts[row, base]:.2f})",
+          lambda name: geomean(counts[row, name] / counts[row, base] for row in workloads))
+
+
+def goal(text, got, most, shown):
+    print(f"  {'pass' if got <= most else 'MISS'}  {text}: {shown}")
+
+
+def mean_goals(medians, workloads, names):
+    if "mimalloc" in names:
+        ratio = geomean(medians[w, "freehold"]["time"] / medians[w, "mimalloc"]["time"] for w in workloads)
+        goal("time over mimalloc, geometric mean <= 1.05", ratio, 1.05, f"{ratio:.2f}")
+    ratio = geomean(medians[w, "freehold"]["peak"] / medians[w, "glibc"]["peak"] for w in workloads)
+    goal("peak over glibc, geometric mean <= 1.05", ratio, 1.05, f"{ratio:.2f}")
+
+
+def settled_goals(medians, workloads):
+    ours = {w: medians[w, "freehold"] for w in workloads}
+    if "server" in ours:
+        ratio = settled(ours["server"]) / ours["server"]["live"]
+        goal("server: resident over live <= 1.15", ratio, 1.15, f"{ratio:.3f}")
+    if "freed_idle" in ours:
+        left = ours["freed_idle"]["settled"] / MIB
+        goal("all freed: resident < 8 MiB", left, 8, f"{left:.1f} MiB")
+    if "idle_threads" in ours:
+        left, theirs = ours["idle_threads"]["settled"] / MIB, medians["idle_threads", "glibc"]["settled"] / MIB
+        goal("200 idle threads: less than glibc", left, theirs, f"{left:.0f} MiB, glibc {theirs:.0f} MiB")
+
+
+def start_goals(starts):
+    more = (starts["freehold"]["peak"] - starts["glibc"]["peak"]) / MIB
+    slower = (starts["freehold"]["time"] - starts["glibc"]["time"]) * 1e3
+    goal("a tiny program: resident <= glibc + 0.6 MiB", more, 0.6, f"{more:+.2f} MiB")
+    goal(f"a tiny program: start <= glibc + 1 ms, median of {measure.STARTS}", slower, 1, f"{slower:+.2f} ms")
+
+
+def goals(medians, workloads, names, starts, pair):
+    print("\ngoals")
+    if not {"freehold", "glibc"} <= set(names):
+        print("  not judged: freehold or glibc was left out")
+        return
+    mean_goals(medians, workloads, names)
+    settled_goals(medians, workloads)
+    if starts:
+        start_goals(starts)
+    if pair is None:
+        print("  not counted (--insn)  malloc(16) and free: instructions <= 30")
+    else:
+        goal("malloc(16) and free: instructions <= 30", pair, 30, str(pair))
