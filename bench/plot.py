@@ -14,7 +14,7 @@ def gnuplot(name, data, commands):
     PLOTS.mkdir(parents=True, exist_ok=True)
     file = PLOTS / f"{name}.dat"
     file.write_text("\n".join(data) + "\n")
-    script = f'set terminal svg size 900,560 background rgb "white"\nset output "{PLOTS / name}.svg"\nDATA = "{file}"\n{commands}'
+    script = f'set terminal svg size 900,560 background rgb "white"\nset termoption noenhanced\nset output "{PLOTS / name}.svg"\nDATA = "{file}"\n{commands}'
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
     print(PLOTS / f"{name}.svg")
 

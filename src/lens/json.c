@@ -1,4 +1,6 @@
 /* The account as JSON, for programs. */
+#include <unistd.h>
+
 #include "base/print.h"
 #include "freehold/stats.h"
 #include "lens/account.h"
@@ -19,6 +21,7 @@ size_t fh_stats_json(char *text, size_t room) {
   fh_stats(&s);
   fh_account_read(&a);
   fh_out_text(&out, "{\n");
+  field(&out, "process", (uint64_t)getpid(), ",\n");
   field(&out, "committed", s.committed, ",\n");
   field(&out, "resident", s.resident, ",\n");
   field(&out, "used_pages", s.used_pages, ",\n");

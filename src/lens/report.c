@@ -1,5 +1,6 @@
 #include "lens/report.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -141,6 +142,15 @@ static void print_resident(fh_out *out, const fh_account *a, const fh_heap_stats
   count(out, "major page faults", s->major_faults);
 }
 
+/* A program may start others, and each of them reports. */
+static void print_process(fh_out *out) {
+  fh_out_text(out, "freehold: process ");
+  fh_out_number(out, (uint64_t)getpid());
+  fh_out_text(out, " (");
+  fh_out_text(out, program_invocation_short_name);
+  fh_out_text(out, ")\n");
+}
+
 void fh_report_text(int fd) {
   char memory[4096];
   fh_account account;
@@ -151,6 +161,7 @@ void fh_report_text(int fd) {
   fh_stats(&stats);
   fh_count_read(&counted);
   fh_account_read(&account);
+  print_process(&out);
   if (fh_counting) {
     print_requests(&out, &counted);
   }

@@ -1,6 +1,7 @@
 /* freehold run: the library in front of the program, the statistics behind it. */
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,20 +82,68 @@ static void copy_to_stderr(const char *path) {
   unlink(path);
 }
 
-static int spawn(const char *library, const char *stats, char **program) {
-  pid_t child = fork();
-  if (child == 0) {
-    set_environment(library, stats);
-    execvp(program[0], program);
-    fprintf(stderr, "freehold run: %s: %s\n", program[0], strerror(errno));
-    _exit(errno == ENOENT ? 127 : 126);
+static int become(const char *library, const char *stats, char **program) {
+  set_environment(library, stats);
+  execvp(program[0], program);
+  int status = errno == ENOENT ? 127 : 126;
+  fprintf(stderr, "freehold run: %s: %s\n", program[0], strerror(errno));
+  return status;
+}
+
+static volatile pid_t child;
+
+static void pass_on(int number) {
+  if (child > 0) {
+    kill(child, number);
   }
-  return child < 0 ? 1 : wait_for(child);
+}
+
+/* Whoever stops this command means the program. What the terminal sends goes to both anyway. */
+static void listen_for_signals(void) {
+  struct sigaction act = {.sa_handler = pass_on};
+  sigemptyset(&act.sa_mask);
+  sigaction(SIGTERM, &act, NULL);
+  sigaction(SIGHUP, &act, NULL);
+  signal(SIGINT, SIG_IGN);
+  signal(SIGQUIT, SIG_IGN);
+}
+
+/* A signal between the fork and the handlers waits until there is somebody to pass it on to. */
+static int spawn(const char *library, const char *stats, char **program) {
+  sigset_t held;
+  sigset_t before;
+  sigemptyset(&held);
+  sigaddset(&held, SIGTERM);
+  sigaddset(&held, SIGHUP);
+  sigprocmask(SIG_BLOCK, &held, &before);
+  pid_t made = fork();
+  if (made == 0) {
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    _exit(become(library, stats, program));
+  }
+  child = made;
+  listen_for_signals();
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  return made < 0 ? 1 : wait_for(made);
+}
+
+/* The library writes JSON to a file only: one of ours, shown afterwards. */
+static int run_with_json(const char *library, char **program) {
+  char file[] = "/tmp/freehold-XXXXXX";
+  int made = mkstemp(file);
+  if (made < 0) {
+    perror("freehold run: a temporary file");
+    return 1;
+  }
+  close(made);
+  int status = spawn(library, file, program);
+  copy_to_stderr(file);
+  return status;
 }
 
 int command_run(int argc, char **argv) {
   run_options options;
-  char library[PATH_MAX], temporary[] = "/tmp/freehold-XXXXXX";
+  char library[PATH_MAX];
   if (!parse(argc, argv, &options)) {
     fputs("usage: freehold run [--json] [--report FILE] -- PROGRAM [ARG ...]\n", stderr);
     return 2;
@@ -103,19 +152,8 @@ int command_run(int argc, char **argv) {
     fputs("freehold run: libfreehold.so is neither beside this command nor installed\n", stderr);
     return 1;
   }
-  const char *stats = options.report != NULL ? options.report : "1";
   if (options.json && options.report == NULL) {
-    int file = mkstemp(temporary);
-    if (file < 0) {
-      perror("freehold run: a temporary file");
-      return 1;
-    }
-    close(file);
-    stats = temporary;
+    return run_with_json(library, options.program);
   }
-  int status = spawn(library, stats, options.program);
-  if (stats == temporary) {
-    copy_to_stderr(temporary);
-  }
-  return status;
+  return become(library, options.report != NULL ? options.report : "1", options.program);
 }
