@@ -77,7 +77,7 @@ static void *realloc_chunk(fh_span *span, void *pointer, size_t bytes) {
   if (fits && mine && fh_chunk_resize(&fh_this.heap->chunks, pointer, bytes)) {
     return pointer;
   }
-  if (fits && bytes <= old && bytes >= old / 2) {
+  if (bytes <= old && bytes >= old / 2) {
     return pointer;
   }
   return move_to_new(pointer, old, bytes);

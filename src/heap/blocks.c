@@ -13,7 +13,7 @@ void *fh_block_take(fh_heap *heap, size_t bytes, size_t *unzeroed) {
   bool zero = false;
   *unzeroed = SIZE_MAX;
   take_in(heap);
-  if (bytes <= FH_SLAB_MAX) {
+  if (bytes <= FH_SLAB_MAX && !fh_slab_early(heap, fh_class_of(bytes))) {
     return fh_slab_take(heap, fh_class_of(bytes));
   }
   if (bytes <= FH_CHUNK_MAX) {
@@ -42,22 +42,33 @@ void *fh_take(size_t bytes, size_t *unzeroed) {
   return fh_likely(heap != NULL) ? fh_block_take(heap, bytes, unzeroed) : take_borrowed(bytes, unzeroed);
 }
 
+/* Slots are aligned to the powers of two that divide their size. */
+static void *block_take_aligned(fh_heap *heap, size_t alignment, size_t bytes) {
+  size_t rounded = fh_round_up(fh_max(bytes, 1), alignment);
+  if (rounded <= FH_SLAB_MAX && !fh_slab_early(heap, fh_class_of(rounded))) {
+    return fh_slab_take(heap, fh_class_of(rounded));
+  }
+  return fh_chunk_take_aligned(&heap->chunks, alignment, bytes);
+}
+
 void *fh_take_aligned(size_t alignment, size_t bytes) {
-  size_t unzeroed, rounded = fh_round_up(fh_max(bytes, 1), alignment);
+  size_t unzeroed;
   bool zero;
-  if (alignment <= FH_ALIGNMENT || (rounded >= bytes && rounded <= FH_SLAB_MAX)) {
-    return fh_take(alignment <= FH_ALIGNMENT ? bytes : rounded, &unzeroed);
+  if (alignment <= FH_ALIGNMENT) {
+    return fh_take(bytes, &unzeroed);
   }
   if (bytes > FH_CHUNK_MAX || alignment > FH_CHUNK_MAX / 4) {
     return bytes > FH_OBJECT_MAX ? NULL : fh_large_take(alignment, bytes, &zero);
   }
-  fh_heap *heap = fh_heap_mine(), *lent = heap != NULL ? NULL : fh_heap_borrow();
-  void *taken = NULL;
-  if (heap != NULL || lent != NULL) {
-    taken = fh_chunk_take_aligned(heap != NULL ? &heap->chunks : &lent->chunks, alignment, bytes);
+  fh_heap *heap = fh_heap_mine();
+  if (heap != NULL) {
+    take_in(heap);
+    return block_take_aligned(heap, alignment, bytes);
   }
-  if (lent != NULL) {
-    fh_heap_return(lent);
+  heap = fh_heap_borrow();
+  void *taken = heap == NULL ? NULL : block_take_aligned(heap, alignment, bytes);
+  if (heap != NULL) {
+    fh_heap_return(heap);
   }
   return taken;
 }

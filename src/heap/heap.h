@@ -9,10 +9,12 @@
 #define FH_STRETCH_LEAST ((size_t)192 << 10)
 #define FH_STRETCH_MOST ((size_t)512 << 10)
 #define FH_REMOTE_MOST 4
+#define FH_EARLY_BYTES ((size_t)128)
 #else
 #define FH_STRETCH_LEAST ((size_t)1 << 20)
 #define FH_STRETCH_MOST ((size_t)32 << 20)
 #define FH_REMOTE_MOST 64 /* frees in a batch */
+#define FH_EARLY_BYTES ((size_t)1 << 10)
 #endif
 #define FH_CHUNK_RETAIN ((size_t)256 << 10) /* dirty bytes in big holes of a heap, beside 1/16 of its live bytes */
 #define FH_CHUNK_WIDEN ((size_t)4 << 20)    /* that much more at most while purging proves to be wasted work */
@@ -26,6 +28,7 @@ typedef struct fh_slabs {
   fh_hole partial[FH_FULLNESS];
   fh_hole full;
   size_t count; /* slabs of this class, on a list or not */
+  size_t early; /* bytes that the chunk heap served in place of a first slab */
 } fh_slabs;
 
 /* Frees for one other heap, linked through their first word. */
@@ -54,6 +57,8 @@ typedef struct fh_heap {
 
 /* Slabs (slab.c). Never locked: the caller is the heap's thread, or holds the orphan lock. */
 void fh_slab_start(fh_heap *); /* of a new heap */
+bool fh_slab_early(fh_heap *,
+                   unsigned class); /* too few were asked for to be worth a slab: the chunk heap is to serve */
 void *fh_slab_take(fh_heap *, unsigned class);
 void fh_slab_event(fh_heap *, fh_span *);
 void fh_slab_give(fh_heap *, const char *call, fh_span *, void *pointer);

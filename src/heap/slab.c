@@ -59,7 +59,9 @@ static void slab_list(fh_heap *heap, fh_span *slab, unsigned live) {
     list_push(&heap->slabs[slab->class].full, slab);
   } else if (live == 0) {
     heap->slab_count--;
-    heap->slabs[slab->class].count--;
+    if (--heap->slabs[slab->class].count == 0) {
+      heap->slabs[slab->class].early = 0;
+    }
     heap->slab_gives++;
     fh_pages_give(slab);
   } else {
@@ -175,6 +177,17 @@ static bool refill(fh_heap *heap, unsigned class) {
   if (slab->free == NULL) {
     carve(slab);
   }
+  return true;
+}
+
+/* The first slot of a class touches a page of the kernel's, and most threads want most classes for a few objects only.
+ */
+bool fh_slab_early(fh_heap *heap, unsigned class) {
+  fh_slabs *slabs = &heap->slabs[class];
+  if (fh_likely(slabs->count != 0) || slabs->early >= FH_EARLY_BYTES) {
+    return false;
+  }
+  slabs->early += fh_class_bytes(class);
   return true;
 }
 

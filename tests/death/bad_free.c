@@ -23,8 +23,11 @@ static void free_inside_large(void) { fh_free(pointer = (char *)fh_malloc(1 << 2
 
 static void free_inside_chunk(void) { fh_free(pointer = (char *)fh_malloc(3000) + 32); }
 
+/* The first few of a size are chunks. */
 static void free_slot_twice(void) {
-  pointer = fh_malloc(32);
+  for (unsigned i = 0; i < 100; i++) {
+    pointer = fh_malloc(32);
+  }
   fh_free(pointer);
   fh_free(pointer);
 }

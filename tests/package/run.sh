@@ -9,10 +9,10 @@ cat >"$dir/main.c" <<'END'
 #include <freehold/freehold.h>
 #include <stdio.h>
 #include <stdlib.h>
-/* Freehold stops on a pointer that is not its own: a size of malloc's memory proves whose malloc it is. */
+/* Freehold stops on a pointer that is not its own: an answer about malloc's memory proves whose malloc it is. */
 int main(void) {
   void *p = malloc(100);
-  printf("%zu\n", fh_usable_size(p));
+  printf("%s\n", fh_usable_size(p) >= 100 ? "ours" : "too small");
   free(p);
   return 0;
 }
@@ -29,12 +29,11 @@ END
 cmake -S "$dir" -B "$dir/build" -DCMAKE_PREFIX_PATH="$dir/prefix" >/dev/null
 cmake --build "$dir/build" >/dev/null
 export PKG_CONFIG_PATH=$(dirname "$(find "$dir/prefix" -name freehold.pc)")
-lib=$(pkg-config --variable=libdir freehold)
 lib=$(dirname "$PKG_CONFIG_PATH")
 cc "$dir/main.c" -o "$dir/build/with_pkg" -I"$dir/prefix/include" -L"$lib" $(pkg-config --libs-only-l freehold) -Wl,-rpath,"$lib"
 for program in with_shared with_static with_pkg; do
   got=$("$dir/build/$program")
-  [ "$got" = 112 ] || { echo "$program printed $got, not 112" >&2; exit 1; }
+  [ "$got" = ours ] || { echo "$program printed '$got'" >&2; exit 1; }
 done
 "$dir/prefix/bin/freehold" run -- true 2>&1 | grep -q 'freehold: resident'
 if readelf -d "$lib/libfreehold.so" | grep NEEDED | grep -v 'libc\.so'; then

@@ -80,10 +80,11 @@ static void live_is_what_was_asked_for(void **state) {
   (void)state;
   for (size_t i = 1; i < BLOCKS; i += 2) {
     size_t usable = fh_usable_size(blocks[i]);
-    if (size_of(i) <= FH_SLAB_MAX) {
+    fh_span *span = fh_arena_find(blocks[i]);
+    if (fh_span_kind_of(span) == FH_SPAN_SLAB) {
       slabs += usable;
       classes[fh_class_of(size_of(i))]++;
-    } else if (size_of(i) <= FH_CHUNK_MAX) {
+    } else if (fh_span_kind_of(span) != FH_SPAN_LARGE) {
       chunks += usable;
       count++;
     } else {

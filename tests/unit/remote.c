@@ -7,6 +7,7 @@
 
 #include "freehold/freehold.h"
 #include "heap/fast.h"
+#include "unit/slabs.h"
 
 /* A thread that does one thing at a time, as the test tells it: it must not fail a test itself. */
 
@@ -85,6 +86,7 @@ static many blocks;
 
 static void take_many(void *arg) {
   many *m = arg;
+  slabs_at_once(fh_heap_mine());
   for (size_t i = 0; i < m->count; i++) {
     m->at[i] = fh_malloc(m->bytes);
     if (m->at[i] != NULL) {

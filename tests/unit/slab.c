@@ -5,6 +5,7 @@
 
 #include "freehold/freehold.h"
 #include "heap/heap.h"
+#include "unit/slabs.h"
 
 /* The table. */
 
@@ -69,6 +70,7 @@ static fh_heap *empty_heap(void) {
   assert_non_null(heap);
   fh_slab_give_empty(heap);
   assert_int_equal(heap->slab_count, 0);
+  slabs_at_once(heap);
   return heap;
 }
 
@@ -117,6 +119,7 @@ static void aligned_slots(void **state) {
   for (size_t alignment = 32; alignment <= FH_SLAB_MAX; alignment *= 2) {
     for (size_t bytes = 1; bytes <= FH_SLAB_MAX; bytes += 1 + bytes / 4) {
       size_t count = 2 * slots_of(fh_max(bytes, alignment));
+      empty_heap();
       for (size_t i = 0; i < count; i++) {
         slots[i] = fh_memalign(alignment, bytes);
         assert_non_null(slots[i]);
@@ -297,6 +300,32 @@ static void owner_is_written_everywhere(void **state) {
   empty_heap();
 }
 
+/* A thread that wants a class for a few objects only does not get a page for them. */
+static void few_objects_lie_in_the_chunk_heap(void **state) {
+  size_t few = FH_EARLY_BYTES / 64;
+  fh_heap *heap = empty_heap();
+  (void)state;
+  for (unsigned round = 0; round < 2; round++) { /* and again after the slabs of the class are gone */
+    heap->slabs[fh_class_of(64)].early = round == 0 ? 0 : heap->slabs[fh_class_of(64)].early;
+    for (size_t i = 0; i < few; i++) {
+      slots[i] = i % 2 == 0 ? fh_malloc(60) : fh_memalign(64, 64);
+      assert_non_null(slots[i]);
+      assert_int_equal(fh_span_kind_of(fh_arena_find(slots[i])) == FH_SPAN_SLAB, false);
+      assert_true(fh_usable_size(slots[i]) >= 60);
+      assert_int_equal((uintptr_t)slots[i] % (i % 2 == 0 ? 16 : 64), 0);
+    }
+    assert_int_equal(heap->slab_count, 0);
+    slots[few] = fh_malloc(64);
+    fh_span *slab = slab_at(slots[few]);
+    assert_int_equal(fh_slab_live(slab), 1);
+    for (size_t i = 0; i <= few; i++) {
+      fh_free(slots[i]);
+    }
+    fh_slab_give_empty(heap);
+    assert_int_equal(heap->slab_count, 0);
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_size_has_its_class),
@@ -311,6 +340,7 @@ int main(void) {
       cmocka_unit_test(fullest_serve_first),
       cmocka_unit_test(parked_slabs_are_listed),
       cmocka_unit_test(owner_is_written_everywhere),
+      cmocka_unit_test(few_objects_lie_in_the_chunk_heap),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
