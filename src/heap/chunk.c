@@ -51,7 +51,7 @@ static void count_big(fh_chunks *h, int64_t units) {
 /* Writes a hole of `length` units of which `dirty` may have memory behind them, and indexes it. */
 static void hole_insert(fh_chunks *h, fh_chunk *c, uint64_t length, uint64_t dirty, uint64_t flags) {
   chunk_write(c, length, chunk_before_length(c), flags);
-  fh_good_insert(&h->holes, hole_link(c), length);
+  fh_bins_insert(&h->holes, hole_link(c), length);
   h->free_units += length;
   if (length >= FH_BIG_UNITS) {
     count_big(h, (int64_t)length);
@@ -66,7 +66,7 @@ static void hole_insert(fh_chunks *h, fh_chunk *c, uint64_t length, uint64_t dir
 /* Takes a hole out of the index; its units that may be dirty. */
 static uint64_t hole_remove(fh_chunks *h, fh_chunk *c) {
   uint64_t length = chunk_length(c);
-  fh_good_remove(&h->holes, hole_link(c), length);
+  fh_bins_remove(&h->holes, hole_link(c), length);
   h->free_units -= length;
   if (length < FH_BIG_UNITS) {
     return length;
@@ -327,13 +327,13 @@ static uint64_t quick_holds(const fh_chunks *h) {
 /* Taking. */
 
 static fh_chunk *hole_find(fh_chunks *h, uint64_t units) {
-  fh_hole *hole = fh_good_find(&h->holes, units, hole_length);
+  fh_hole *hole = fh_bins_find(&h->holes, units, hole_length);
   if (hole == NULL && quick_holds(h) >= units) {
     quick_flush_all(h);
-    hole = fh_good_find(&h->holes, units, hole_length);
+    hole = fh_bins_find(&h->holes, units, hole_length);
   }
   if (hole == NULL && stretch_add(h, units)) {
-    hole = fh_good_find(&h->holes, units, hole_length);
+    hole = fh_bins_find(&h->holes, units, hole_length);
   }
   return hole == NULL ? NULL : hole_chunk(hole);
 }

@@ -10,12 +10,12 @@
  *   big hole:        | head 8 | next 8 | prev 8 | dirty list 16 | dirty units 8 | ... |
  *
  * A chunk that is given back waits in the quick list of its exact length (heap/quick.h). When that list is full, half
- * of it is coalesced with its neighbours and what comes out is indexed by length (fit/good.h). Big holes have their
+ * of it is coalesced with its neighbours and what comes out is indexed by length (fit/bins.h). Big holes have their
  * pages purged under a budget of their own. Nothing here is locked: a heap is used by its thread alone. */
 #ifndef FH_HEAP_CHUNK_H
 #define FH_HEAP_CHUNK_H
 
-#include "fit/good.h"
+#include "fit/bins.h"
 #include "pages/pages.h"
 
 enum {
@@ -41,7 +41,7 @@ typedef struct fh_quick {
 
 typedef struct fh_chunks {
   fh_quick quick[FH_QUICK_LENGTHS + FH_QUICK_LENGTHS / FH_QUICK_SLACK]; /* the last ones are always empty */
-  fh_good holes;
+  fh_bins holes;
   fh_hole dirty[FH_DIRTY_LISTS]; /* heads of the lists of big holes with dirty pages */
   fh_hole stretches;             /* head of the list of spans */
   struct fh_heap *heap;

@@ -3,14 +3,14 @@
 #include "base/bits.h"
 #include "base/fatal.h"
 #include "base/lock.h"
-#include "fit/good.h"
+#include "fit/bins.h"
 #include "os/os.h"
 
 static fh_lock pages_lock = FH_LOCK(FH_RANK_PAGES);
 static fh_lock grow_lock = FH_LOCK(FH_RANK_GROW);
 
 static struct {
-  fh_good clean, dirty;
+  fh_bins clean, dirty;
   fh_pages_counts now;
   size_t taken;     /* pages handed out so far: the clock of what follows */
   size_t turn;      /* `taken` when `purged` began to be counted */
@@ -27,7 +27,7 @@ static uint64_t run_length(const fh_hole *hole) {
   return ((const fh_span *)(const void *)((const char *)hole - offsetof(fh_span, link)))->pages;
 }
 
-static fh_good *index_of(fh_span_kind kind) { return kind == FH_SPAN_DIRTY ? &pages.dirty : &pages.clean; }
+static fh_bins *index_of(fh_span_kind kind) { return kind == FH_SPAN_DIRTY ? &pages.dirty : &pages.clean; }
 
 /* The counts change under the lock and are read without it, also by a signal handler that interrupts its holder. */
 static void change(size_t *count, size_t by) { __atomic_store_n(count, *count + by, __ATOMIC_RELAXED); }
@@ -35,12 +35,12 @@ static void change(size_t *count, size_t by) { __atomic_store_n(count, *count + 
 static size_t *count_of(fh_span_kind kind) { return kind == FH_SPAN_DIRTY ? &pages.now.dirty : &pages.now.clean; }
 
 static void list_run(fh_span *run) {
-  fh_good_insert(index_of((fh_span_kind)run->kind), &run->link, run->pages);
+  fh_bins_insert(index_of((fh_span_kind)run->kind), &run->link, run->pages);
   change(count_of((fh_span_kind)run->kind), run->pages);
 }
 
 static void unlist_run(fh_span *run) {
-  fh_good_remove(index_of((fh_span_kind)run->kind), &run->link, run->pages);
+  fh_bins_remove(index_of((fh_span_kind)run->kind), &run->link, run->pages);
   change(count_of((fh_span_kind)run->kind), -(size_t)run->pages);
 }
 
@@ -183,9 +183,9 @@ static fh_span *carve_with_dirty(fh_span *clean, size_t count, fh_span_kind kind
 
 static fh_span *take_listed(size_t count, size_t align, fh_span_kind kind) {
   size_t need = count + align - 1;
-  fh_hole *hole = fh_good_find(&pages.dirty, need, run_length);
+  fh_hole *hole = fh_bins_find(&pages.dirty, need, run_length);
   if (hole == NULL) {
-    hole = fh_good_find(&pages.clean, need, run_length);
+    hole = fh_bins_find(&pages.clean, need, run_length);
     if (hole == NULL) {
       return NULL;
     }
@@ -287,7 +287,7 @@ static bool drop_memory(fh_span *run) {
 
 /* Purges the longest dirty run with the lock given up meanwhile. Pages purged; 0 when the kernel refused. */
 static size_t purge_longest(void) {
-  fh_span *run = span_of(fh_good_longest(&pages.dirty));
+  fh_span *run = span_of(fh_bins_longest(&pages.dirty));
   size_t count = run->pages;
   unlist_run(run);
   mark_run(run, run->start, count, FH_SPAN_BUSY);

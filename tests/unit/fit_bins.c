@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "fit/good.h"
+#include "fit/bins.h"
 
 typedef struct hole {
   fh_hole link;
@@ -13,17 +13,17 @@ typedef struct hole {
 
 enum { HOLES = 600 };
 
-static fh_good index_now;
+static fh_bins index_now;
 static hole holes[HOLES];
 
 static uint64_t length_of(const fh_hole *h) { return ((const hole *)(const void *)h)->length; }
 
 static void bins_are_in_order(void **state) {
-  fh_good_bin last = {0, 0};
+  fh_bins_place last = {0, 0};
   (void)state;
   for (uint64_t length = 1; length < 100000; length++) {
-    fh_good_bin at = fh_good_bin_of(length);
-    assert_true(at.group < FH_GOOD_GROUPS && at.bin < 32);
+    fh_bins_place at = fh_bins_place_of(length);
+    assert_true(at.group < FH_BINS_GROUPS && at.bin < 32);
     assert_true(at.group > last.group || (at.group == last.group && at.bin >= last.bin));
     last = at;
   }
@@ -46,17 +46,17 @@ static void finds_against_oracle(void **state) {
   for (int step = 0; step < 40000; step++) {
     hole *h = &holes[rand() % HOLES];
     if (h->listed) {
-      fh_good_remove(&index_now, &h->link, h->length);
+      fh_bins_remove(&index_now, &h->link, h->length);
     } else {
       h->length = 1 + (uint64_t)(rand() % (rand() % 2 ? 60 : 100000));
-      fh_good_insert(&index_now, &h->link, h->length);
+      fh_bins_insert(&index_now, &h->link, h->length);
     }
     h->listed = !h->listed;
     uint64_t need = 1 + (uint64_t)(rand() % 100000), best = shortest(need);
-    fh_hole *got = fh_good_find(&index_now, need, length_of);
+    fh_hole *got = fh_bins_find(&index_now, need, length_of);
     if (got == NULL) {
       /* Only a hole of the request's own bin, behind those that are looked at, may be missed. */
-      fh_good_bin a = fh_good_bin_of(need), b = fh_good_bin_of(best == UINT64_MAX ? need : best);
+      fh_bins_place a = fh_bins_place_of(need), b = fh_bins_place_of(best == UINT64_MAX ? need : best);
       assert_true(best == UINT64_MAX || (a.group == b.group && a.bin == b.bin));
     } else {
       assert_true(length_of(got) >= need);

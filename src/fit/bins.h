@@ -1,4 +1,4 @@
-/* Policy "good": two-level bins of holes by length (the idea is TLSF's: Masmano, Ripoll, Crespo, Real, 2004).
+/* Two-level bins of holes by length (the idea is TLSF's: Masmano, Ripoll, Crespo, Real, 2004).
  *
  *   group 0: lengths 1..31, one bin each
  *   group g: lengths [2^(g+4), 2^(g+5)), 32 bins of equal width, so a bin's holes differ by at most 1/32
@@ -16,30 +16,30 @@
 #include "fit/hole.h"
 
 enum {
-  FH_GOOD_GROUPS = 24,
-  FH_GOOD_LOOK = 8 /* holes of the request's own bin that are tried */
+  FH_BINS_GROUPS = 24,
+  FH_BINS_LOOK = 8 /* holes of the request's own bin that are tried */
 };
 
-typedef struct fh_good {
+typedef struct fh_bins {
   uint32_t groups;
-  uint32_t bins[FH_GOOD_GROUPS];
-  fh_hole *head[FH_GOOD_GROUPS][32];
-} fh_good;
+  uint32_t bins[FH_BINS_GROUPS];
+  fh_hole *head[FH_BINS_GROUPS][32];
+} fh_bins;
 
-typedef struct fh_good_bin {
+typedef struct fh_bins_place {
   unsigned group, bin;
-} fh_good_bin;
+} fh_bins_place;
 
-fh_inline fh_good_bin fh_good_bin_of(uint64_t length) {
+fh_inline fh_bins_place fh_bins_place_of(uint64_t length) {
   if (length < 32) {
-    return (fh_good_bin){0, (unsigned)length};
+    return (fh_bins_place){0, (unsigned)length};
   }
   unsigned high = fh_highest_bit(length);
-  return (fh_good_bin){high - 4, (unsigned)(length >> (high - 5)) & 31u};
+  return (fh_bins_place){high - 4, (unsigned)(length >> (high - 5)) & 31u};
 }
 
-fh_inline void fh_good_insert(fh_good *index, fh_hole *hole, uint64_t length) {
-  fh_good_bin at = fh_good_bin_of(length);
+fh_inline void fh_bins_insert(fh_bins *index, fh_hole *hole, uint64_t length) {
+  fh_bins_place at = fh_bins_place_of(length);
   fh_hole *first = index->head[at.group][at.bin];
   hole->next = first;
   hole->prev = NULL;
@@ -51,14 +51,14 @@ fh_inline void fh_good_insert(fh_good *index, fh_hole *hole, uint64_t length) {
   index->bins[at.group] |= 1u << at.bin;
 }
 
-fh_inline void fh_good_forget_bin(fh_good *index, fh_good_bin at) {
+fh_inline void fh_bins_forget_bin(fh_bins *index, fh_bins_place at) {
   index->bins[at.group] &= ~(1u << at.bin);
   if (index->bins[at.group] == 0) {
     index->groups &= ~(1u << at.group);
   }
 }
 
-fh_inline void fh_good_remove(fh_good *index, fh_hole *hole, uint64_t length) {
+fh_inline void fh_bins_remove(fh_bins *index, fh_hole *hole, uint64_t length) {
   if (hole->next != NULL) {
     hole->next->prev = hole->prev;
   }
@@ -66,18 +66,18 @@ fh_inline void fh_good_remove(fh_good *index, fh_hole *hole, uint64_t length) {
     hole->prev->next = hole->next;
     return;
   }
-  fh_good_bin at = fh_good_bin_of(length);
+  fh_bins_place at = fh_bins_place_of(length);
   index->head[at.group][at.bin] = hole->next;
   if (hole->next == NULL) {
-    fh_good_forget_bin(index, at);
+    fh_bins_forget_bin(index, at);
   }
 }
 
 /* The shortest fit among the first few holes of one bin. Each look is likely a cache miss. */
-fh_inline fh_hole *fh_good_look(fh_hole *hole, uint64_t need, fh_hole_length *length_of) {
+fh_inline fh_hole *fh_bins_look(fh_hole *hole, uint64_t need, fh_hole_length *length_of) {
   fh_hole *best = NULL;
   uint64_t best_length = UINT64_MAX;
-  for (unsigned tries = FH_GOOD_LOOK; hole != NULL && tries != 0; hole = hole->next, tries--) {
+  for (unsigned tries = FH_BINS_LOOK; hole != NULL && tries != 0; hole = hole->next, tries--) {
     uint64_t length = length_of(hole);
     if (length >= need && length < best_length) {
       best = hole;
@@ -91,11 +91,11 @@ fh_inline fh_hole *fh_good_look(fh_hole *hole, uint64_t need, fh_hole_length *le
 }
 
 /* A hole of at least `need`, still in the index; NULL when none was found. */
-fh_inline fh_hole *fh_good_find(fh_good *index, uint64_t need, fh_hole_length *length_of) {
-  fh_good_bin at = fh_good_bin_of(need);
+fh_inline fh_hole *fh_bins_find(fh_bins *index, uint64_t need, fh_hole_length *length_of) {
+  fh_bins_place at = fh_bins_place_of(need);
   fh_hole *own = index->head[at.group][at.bin];
   if (own != NULL && at.group > 1) {
-    own = fh_good_look(own, need, length_of);
+    own = fh_bins_look(own, need, length_of);
   }
   if (own != NULL) {
     return own;
@@ -113,7 +113,7 @@ fh_inline fh_hole *fh_good_find(fh_good *index, uint64_t need, fh_hole_length *l
 }
 
 /* A hole of the longest bin; NULL when the index is empty. */
-fh_inline fh_hole *fh_good_longest(const fh_good *index) {
+fh_inline fh_hole *fh_bins_longest(const fh_bins *index) {
   if (index->groups == 0) {
     return NULL;
   }
