@@ -9,8 +9,8 @@
  * A request is first tried on a few holes of its own bin, where the closest fits are; every hole of a later bin fits,
  * and two bit searches find the next one. Constant time, whatever the number of holes. Below 64 a bin holds one length
  * only, so its first hole is as good as any. Not locked. */
-#ifndef FH_FIT_GOOD_H
-#define FH_FIT_GOOD_H
+#ifndef FH_FIT_BINS_H
+#define FH_FIT_BINS_H
 
 #include "base/bits.h"
 #include "fit/hole.h"
