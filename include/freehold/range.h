@@ -14,6 +14,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 typedef struct fh_range fh_range;
 
@@ -89,6 +90,7 @@ uint64_t fh_range_searched(const fh_range *);
  * joined to it. In address order that joins all neighbours. The number of entries that are gone. */
 uint64_t fh_range_coalesce(fh_range *);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -20,6 +20,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 typedef struct fh_region fh_region;
 
@@ -95,6 +96,7 @@ fh_status fh_region_check(const fh_region *);
 /* Chunks in address order, space by space: addresses and lengths with their headers. What the last visit returned. */
 int fh_region_walk(const fh_region *, fh_visit *, void *arg);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -9,6 +9,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 typedef enum fh_status {
   FH_OK = 0,
@@ -52,6 +53,7 @@ double fh_space_fragmentation(const fh_space *);
 /* One stretch of a space: where it begins, its length, whether it is handed out. Non-zero stops the walk. */
 typedef int fh_visit(uint64_t address, uint64_t length, bool used, void *arg);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

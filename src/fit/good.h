@@ -89,13 +89,13 @@ fh_inline uint32_t fh_good_words(const fh_good *g) { return (g->bins + FH_GOOD_B
 
 /* For lengths up to `most`. The bins get wider until there are few enough for two levels of bits. */
 fh_inline void fh_good_shape(fh_good *g, fh_fit_word most, bool flat) {
-  *g = (fh_good){.big = most / (FH_GOOD_PATH + 1) + 1, .shift = FH_GOOD_SHIFT, .flat = flat};
-  while (g->big / FH_GOOD_EXACT >> g->shift > (FH_GOOD_BITS * FH_GOOD_BITS - 1024) / FH_GOOD_EXACT) {
+  *g = (fh_good){.big = most / (FH_GOOD_PATH + 1) + 1, .shift = FH_GOOD_SHIFT - 1, .flat = flat};
+  do {
     g->shift++;
-  }
-  unsigned shift = fh_good_shift(g, g->big);
-  g->last = (uint32_t)((shift << FH_GOOD_SPLIT) + (g->big >> shift)) + 1;
-  g->bins = g->last + FH_GOOD_LAST;
+    unsigned shift = fh_good_shift(g, g->big);
+    g->last = (uint32_t)((shift << FH_GOOD_SPLIT) + (g->big >> shift)) + 1;
+    g->bins = g->last + FH_GOOD_LAST;
+  } while (g->big >> g->shift > UINT32_MAX / 2 || g->bins > FH_GOOD_BITS * FH_GOOD_BITS);
 }
 
 /* Rings. */
