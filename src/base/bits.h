@@ -4,9 +4,40 @@
 
 #include "base/compiler.h"
 
-fh_inline unsigned fh_lowest_bit(uint64_t word) { return (unsigned)__builtin_ctzll(word); }
+/* The place of a bit in a word that is not 0. RISC-V without Zbb has no instruction for it, and the compiler would call
+ * a library that firmware may not link. */
+#if defined(__riscv) && !defined(__riscv_zbb)
+fh_inline unsigned fh_highest_bit_32(uint32_t word) {
+  unsigned bit = 0;
+  for (unsigned step = 16; step != 0; step /= 2) {
+    if (word >> step != 0) {
+      word >>= step;
+      bit += step;
+    }
+  }
+  return bit;
+}
 
+fh_inline unsigned fh_lowest_bit_32(uint32_t word) { return fh_highest_bit_32(word & (~word + 1)); }
+#else
+fh_inline unsigned fh_highest_bit_32(uint32_t word) { return 31u - (unsigned)__builtin_clz(word); }
+
+fh_inline unsigned fh_lowest_bit_32(uint32_t word) { return (unsigned)__builtin_ctz(word); }
+#endif
+
+#if SIZE_MAX == UINT32_MAX || (defined(__riscv) && !defined(__riscv_zbb))
+fh_inline unsigned fh_highest_bit(uint64_t word) {
+  return word >> 32 != 0 ? 32 + fh_highest_bit_32((uint32_t)(word >> 32)) : fh_highest_bit_32((uint32_t)word);
+}
+
+fh_inline unsigned fh_lowest_bit(uint64_t word) {
+  return (uint32_t)word != 0 ? fh_lowest_bit_32((uint32_t)word) : 32 + fh_lowest_bit_32((uint32_t)(word >> 32));
+}
+#else
 fh_inline unsigned fh_highest_bit(uint64_t word) { return 63u - (unsigned)__builtin_clzll(word); }
+
+fh_inline unsigned fh_lowest_bit(uint64_t word) { return (unsigned)__builtin_ctzll(word); }
+#endif
 
 fh_inline bool fh_is_power_of_two(size_t value) { return value != 0 && (value & (value - 1)) == 0; }
 

@@ -19,7 +19,7 @@
  * Steps: one search in the request's own bin, two bit searches, one path to the smallest hole of the next bin. None of
  * them depends on how many holes there are. (Bins of bins are TLSF's: Masmano, Ripoll, Crespo, Real, 2004; tries whose
  * nodes are the holes themselves are Doug Lea's.) With `flat` set, every bin is a ring and none is searched: a request
- * goes on to the next bin unless its own holds one length. */
+ * takes the head of its own bin if that fits, and goes on to the next bin otherwise. */
 #ifndef FH_FIT_GOOD_H
 #define FH_FIT_GOOD_H
 
@@ -53,11 +53,11 @@ typedef struct fh_good_tables {
 } fh_good_tables;
 
 fh_inline unsigned fh_good_lowest(size_t word) {
-  return sizeof word == 4 ? (unsigned)__builtin_ctz((unsigned)word) : fh_lowest_bit(word);
+  return sizeof word == 4 ? fh_lowest_bit_32((uint32_t)word) : fh_lowest_bit(word);
 }
 
 fh_inline unsigned fh_good_highest(size_t word) {
-  return sizeof word == 4 ? 31u - (unsigned)__builtin_clz((unsigned)word) : fh_highest_bit(word);
+  return sizeof word == 4 ? fh_highest_bit_32((uint32_t)word) : fh_highest_bit(word);
 }
 
 /* How far a length's bits are shifted to find its bin. */
@@ -89,7 +89,8 @@ fh_inline uint32_t fh_good_words(const fh_good *g) { return (g->bins + FH_GOOD_B
 
 /* For lengths up to `most`. The bins get wider until there are few enough for two levels of bits. */
 fh_inline void fh_good_shape(fh_good *g, fh_fit_word most, bool flat) {
-  *g = (fh_good){.big = most / (FH_GOOD_PATH + 1) + 1, .shift = FH_GOOD_SHIFT - 1, .flat = flat};
+  fh_fit_word ninth = (most >> 3) - (most >> 6) + (most >> 9); /* hardly more; a division may need a library */
+  *g = (fh_good){.big = ninth + 2, .shift = FH_GOOD_SHIFT - 1, .flat = flat};
   do {
     g->shift++;
     unsigned shift = fh_good_shift(g, g->big);
@@ -287,6 +288,9 @@ fh_inline uint32_t fh_good_find(const fh_good *g, fh_good_tables t, const fh_fit
     if (bit == 0) {
       return head;
     }
+    if (g->flat && a->length(space, head) >= need) {
+      return head;
+    }
     uint32_t found = g->flat ? FH_NONE : fh_good_trie_find(a, space, head, bit, need);
     if (found != FH_NONE) {
       return fh_good_of_node(a, space, found);
@@ -302,7 +306,7 @@ fh_inline uint32_t fh_good_find(const fh_good *g, fh_good_tables t, const fh_fit
   return fh_good_of_node(a, space, fh_good_trie_find(a, space, head, 0, 0));
 }
 
-/* A hole of the largest length; FH_NONE: the index is empty. With `flat`: one of the last bin that holds something. */
+/* A hole of the largest length, or with `flat` of the largest that a request finds; FH_NONE: the index is empty. */
 fh_inline uint32_t fh_good_largest(const fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space) {
   if (g->top == 0) {
     return FH_NONE;

@@ -26,7 +26,7 @@ typedef struct fh_fit_access {
 enum { FH_NEXT = 0, FH_PREV = 1 };
 
 fh_inline unsigned fh_fit_highest(fh_fit_word word) {
-  return sizeof word == 4 ? 31u - (unsigned)__builtin_clz((unsigned)word) : fh_highest_bit(word);
+  return sizeof word == 4 ? fh_highest_bit_32((uint32_t)word) : fh_highest_bit(word);
 }
 
 #endif
