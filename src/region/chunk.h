@@ -1,0 +1,94 @@
+/* What happens to chunks: tiny named steps, so that alloc and free read as the algorithm. */
+#ifndef FH_REGION_CHUNK_H
+#define FH_REGION_CHUNK_H
+
+#include "region/holes.h"
+
+#define CANARY_BYTES HEAD_BYTES
+
+/* Units of a chunk for `size` bytes, of which `extra` more are ours; 0: no space is that large. */
+fh_inline uint32_t units_for(const fh_region *r, size_t size, size_t extra) {
+  extra += HEAD_BYTES + (is_checked(r) ? CANARY_BYTES : 0);
+  if (fh_unlikely(size > ((size_t)(UINT32_MAX - 8) << r->unit_shift) - 64 || size > PTRDIFF_MAX)) {
+    return 0;
+  }
+  uint32_t units = (uint32_t)((size + extra + ((size_t)1 << r->unit_shift) - 1) >> r->unit_shift);
+  units = units < r->least ? r->least : units;
+  return fh_unlikely(is_buddy(r)) ? fh_buddy_round(units) : units;
+}
+
+/* Behind the bytes that were asked for:
+ *
+ *   | asked ... | A5 A5 A5 ... | log | slack |      log: of the alignment, in an ALIGNED chunk
+ *               <------- slack ------------->       slack: a word, where the head has no room for it (buddies)
+ *
+ * A5: in a checked region, at most GUARD_MOST of them. */
+enum { SLACK_FAR = (1 << HEAD_SLACK_BITS) - 1, CANARY = 0xA5, GUARD_MOST = 64 };
+
+fh_inline size_t *far_slack(const fh_region *r, uint32_t id, fh_head low) {
+  return head_of(r, id + low_units(low)) - 1;
+}
+
+fh_inline unsigned char *log_place(const fh_region *r, uint32_t id, fh_head low) {
+  unsigned char *end = (unsigned char *)head_of(r, id + low_units(low));
+  return end - 1 - (low_slack(low) == SLACK_FAR ? sizeof(size_t) : 0);
+}
+
+fh_inline size_t slack_of(const fh_region *r, uint32_t id, fh_head low) {
+  uint32_t slack = low_slack(low);
+  return fh_unlikely(slack == SLACK_FAR) ? *far_slack(r, id, low) : slack;
+}
+
+fh_inline size_t asked_of(const fh_region *r, uint32_t id, fh_head low) {
+  return user_bytes(r, low_units(low)) - slack_of(r, id, low);
+}
+
+fh_inline size_t guard_bytes(const fh_region *r, uint32_t id, fh_head low) {
+  size_t bytes = slack_of(r, id, low) - ((low & HEAD_ALIGNED) != 0);
+  bytes -= low_slack(low) == SLACK_FAR ? sizeof(size_t) : 0;
+  return bytes < GUARD_MOST ? bytes : GUARD_MOST;
+}
+
+/* A used chunk's head, and what stands behind the bytes that were asked for. */
+fh_inline void chunk_write(fh_region *r, uint32_t id, uint32_t units, size_t size, fh_head flags) {
+  size_t slack = user_bytes(r, units) - size;
+  fh_head low = low_of(units, slack < SLACK_FAR ? (uint32_t)slack : SLACK_FAR, flags | HEAD_USED);
+  head_write(r, id, low);
+  if (fh_unlikely(slack >= SLACK_FAR)) {
+    *far_slack(r, id, low) = slack;
+  }
+  if (fh_unlikely(is_checked(r))) {
+    __builtin_memset(space_user(r, id) + size, CANARY, guard_bytes(r, id, low));
+  }
+}
+
+fh_inline bool guard_holds(const fh_region *r, uint32_t id, fh_head low) {
+  const unsigned char *at = (const unsigned char *)space_user(r, id) + asked_of(r, id, low);
+  size_t bytes = guard_bytes(r, id, low), i = 0;
+  while (i < bytes && at[i] == CANARY) {
+    i++;
+  }
+  return i == bytes;
+}
+
+fh_inline void count_in(fh_region *r, uint32_t units, size_t size) {
+  r->used += units;
+  r->requested += size;
+  r->chunks++;
+  r->peak = r->used > r->peak ? r->used : r->peak;
+}
+
+fh_inline void count_out(fh_region *r, uint32_t units, size_t size) {
+  r->used -= units;
+  r->requested -= size;
+  r->chunks--;
+}
+
+/* Whose chunk a pointer is (region.c). FH_OK: `*space` and `*id` say where. */
+fh_status fh_chunk_of(const fh_region *r, const void *pointer, fh_region **space, uint32_t *id);
+
+/* Uses the hole `id` of `have` units for `units` of them from its start; what is left is a hole if it can be a chunk.
+ * The units that were used. */
+uint32_t fh_chunk_cut(fh_region *r, uint32_t id, uint32_t have, uint32_t units);
+
+#endif

@@ -1,0 +1,40 @@
+/* What a region says about itself. */
+#include "region/chunk.h"
+
+/* What the largest hole would serve. */
+static uint64_t largest_request(fh_region *s) {
+  size_t own = HEAD_BYTES + (is_checked(s) ? CANARY_BYTES : 0);
+  size_t bytes = (size_t)fh_hole_most(s) << s->unit_shift;
+  return bytes > own ? bytes - own : 0;
+}
+
+void fh_region_space(const fh_region *r, fh_space *out) {
+  *out = (fh_space){0};
+  for (const fh_region *s = r; s != NULL; s = space_next(s)) {
+    uint64_t used = (uint64_t)s->used << s->unit_shift, free = (uint64_t)s->free << s->unit_shift;
+    uint64_t largest = largest_request((fh_region *)(uintptr_t)s);
+    out->size += s->size;
+    out->used += used;
+    out->free += free;
+    out->metadata += s->size - used - free;
+    out->requested += s->requested;
+    out->holes += s->holes;
+    out->chunks += s->chunks;
+    out->peak_used += (uint64_t)s->peak << s->unit_shift;
+    out->largest = largest > out->largest ? largest : out->largest;
+  }
+}
+
+int fh_region_walk(const fh_region *r, fh_visit *visit, void *arg) {
+  int stop = 0;
+  for (const fh_region *s = r; s != NULL && stop == 0; s = space_next(s)) {
+    for (uint32_t id = s->first, units; id < s->end && stop == 0; id += units) {
+      units = units_of(s, id);
+      if (units == 0 || units > s->end - id) {
+        break;
+      }
+      stop = visit((uintptr_t)head_of(s, id), (uint64_t)units << s->unit_shift, is_used(s, id), arg);
+    }
+  }
+  return stop;
+}

@@ -1,0 +1,176 @@
+/* One space of a region: what stands at its start, and the words of its chunks.
+ *
+ *   +-----------+-----------------+------+----------+------+-------------------------+------+---
+ *   | fh_region | bits and heads  | head | user ... | head | next prev ..... length | head |  closing head
+ *   |           | of the index    |      |          |      | children               |      |
+ *   +-----------+-----------------+------+----------+------+-------------------------+------+---
+ *   ^ aligned to a unit                  ^ used chunk      ^ hole                  ^ in its last 4 bytes: its units
+ *
+ * A chunk is named by the number of the unit at which its user bytes begin, counted from the space, so a name is the
+ * same wherever the space is mapped. Its head is the word before. From bit 0 of a head on:
+ *
+ *   USED  BEFORE_FREE  ALIGNED  | slack | units | tag
+ *
+ *   slack   user bytes that were not asked for
+ *   units   the whole chunk, head and all; 0: the closing head
+ *   tag     depends on the chunk's name, and in a checked region on the other bits of the head too: nothing but a head
+ *           that was written here has it
+ *
+ * A unit is what pointers are aligned to. The last user byte of an ALIGNED chunk holds the logarithm of its alignment.
+ */
+#ifndef FH_REGION_SPACE_H
+#define FH_REGION_SPACE_H
+
+#define FH_FIT_WORD uint32_t
+#include "fit/buddy.h"
+#include "fit/good.h"
+#include "fit/list.h"
+#include "freehold/region.h"
+
+typedef size_t fh_head;
+
+enum { WORD_BITS = sizeof(fh_head) * 8 };
+
+#define HEAD_BYTES sizeof(fh_head)
+
+enum {
+  HEAD_USED = 1,
+  HEAD_BEFORE_FREE = 2,
+  HEAD_ALIGNED = 4,
+  HEAD_SLACK_SHIFT = 3,
+  HEAD_SLACK_BITS = WORD_BITS == 64 ? 6 : 5,
+  HEAD_UNITS_SHIFT = HEAD_SLACK_SHIFT + HEAD_SLACK_BITS,
+  HEAD_UNITS_BITS = WORD_BITS == 64 ? 32 : 24
+};
+
+enum { FH_SPACE_ALIGN = WORD_BITS == 64 ? 16 : 8, FH_BUDDY_ALIGN = 64 };
+
+#define FH_REGION_MAGIC (UINT32_C(0x46480300) + WORD_BITS)
+
+struct fh_region {
+  uint32_t magic;
+  uint8_t fit, flags;
+  uint8_t why;        /* fh_status of the last call that failed; of the first space only */
+  uint8_t lead;       /* bytes of the caller's in front of this, lost to alignment */
+  uint8_t unit_shift; /* log2 of a unit */
+  uint8_t least;      /* units of the smallest chunk */
+  uint16_t spare;
+  uint32_t shaped;     /* units that the index was made for */
+  uint32_t first, end; /* names: of the first chunk, of the closing head */
+  uint32_t used, free; /* units in chunks and in holes */
+  uint32_t peak;
+  uint32_t chunks, holes;
+  size_t size;      /* bytes that were handed to this space */
+  size_t requested; /* bytes that callers asked for */
+  fh_head tag_mask;
+  ptrdiff_t next; /* bytes from here to the next space; 0: none */
+  fh_grow *grow;  /* of the first space only, with its argument */
+  void *grow_arg;
+  fh_good good;
+  fh_list list;
+  size_t words[]; /* of the index; its heads behind them */
+};
+
+#ifdef FREEHOLD_REGION_ONLY_GOOD
+#define fit_of(r) FH_FIT_GOOD
+#else
+#define fit_of(r) ((r)->fit)
+#endif
+
+fh_inline char *space_user(const fh_region *r, uint32_t id) {
+  return (char *)(uintptr_t)r + ((size_t)id << r->unit_shift);
+}
+
+fh_inline fh_head *head_of(const fh_region *r, uint32_t id) { return (fh_head *)(void *)space_user(r, id) - 1; }
+
+fh_inline bool is_checked(const fh_region *r) { return (r->flags & FH_REGION_CHECKED) != 0; }
+
+/* Heads. */
+
+fh_inline fh_head head_tag(const fh_region *r, uint32_t id, fh_head low) {
+  const fh_head mix = (fh_head)UINT64_C(0x9E3779B97F4A7C15), other = (fh_head)UINT64_C(0xD6E8FEB86659FD93);
+  fh_head tag = id * (WORD_BITS == 64 ? mix : (fh_head)0x9E3779B1u);
+  if (fh_unlikely(is_checked(r))) {
+    tag ^= (low + 1) * other;
+    tag ^= tag << (WORD_BITS / 2); /* the low half, too, decides about the high one */
+  }
+  return tag & r->tag_mask;
+}
+
+fh_inline fh_head head_low(const fh_region *r, uint32_t id) { return *head_of(r, id) & ~r->tag_mask; }
+
+fh_inline bool head_is_ours(const fh_region *r, uint32_t id) {
+  fh_head head = *head_of(r, id), low = head & ~r->tag_mask;
+  return (head & r->tag_mask) == head_tag(r, id, low);
+}
+
+fh_inline void head_write(const fh_region *r, uint32_t id, fh_head low) {
+  *head_of(r, id) = low | head_tag(r, id, low);
+}
+
+fh_inline fh_head low_of(uint32_t units, uint32_t slack, fh_head flags) {
+  return (fh_head)units << HEAD_UNITS_SHIFT | (fh_head)slack << HEAD_SLACK_SHIFT | flags;
+}
+
+fh_inline uint32_t low_units(fh_head low) { return (uint32_t)(low >> HEAD_UNITS_SHIFT); }
+
+fh_inline uint32_t low_slack(fh_head low) {
+  return (uint32_t)(low >> HEAD_SLACK_SHIFT) & ((1u << HEAD_SLACK_BITS) - 1);
+}
+
+fh_inline uint32_t units_of(const fh_region *r, uint32_t id) { return low_units(head_low(r, id)); }
+
+fh_inline bool is_used(const fh_region *r, uint32_t id) { return (*head_of(r, id) & HEAD_USED) != 0; }
+
+/* Sets or clears one flag of a head. */
+fh_inline void head_flag(const fh_region *r, uint32_t id, fh_head flag, bool set) {
+  fh_head low = head_low(r, id);
+  head_write(r, id, set ? low | flag : low & ~flag);
+}
+
+/* The last four bytes of the stretch of units that ends where `id` has its head. */
+fh_inline uint32_t *foot_before(const fh_region *r, uint32_t id) { return (uint32_t *)(void *)head_of(r, id) - 1; }
+
+/* Bytes the caller may use of a chunk of that many units, and what of them an allocation of ours needs for itself. */
+fh_inline size_t user_bytes(const fh_region *r, uint32_t units) {
+  return ((size_t)units << r->unit_shift) - HEAD_BYTES;
+}
+
+/* Further spaces. */
+
+fh_inline fh_region *space_next(const fh_region *r) {
+  return r->next == 0 ? NULL : (fh_region *)(void *)((char *)(uintptr_t)r + r->next);
+}
+
+fh_inline char *space_start(const fh_region *r) { return (char *)(uintptr_t)r - r->lead; }
+
+fh_inline char *space_end(const fh_region *r) { return space_start(r) + r->size; }
+
+/* The space that holds the address behind its first head; NULL: none. */
+fh_inline fh_region *space_with(const fh_region *r, const void *pointer) {
+  for (; r != NULL; r = space_next(r)) {
+    if ((uintptr_t)pointer - (uintptr_t)r < r->size) {
+      return (fh_region *)(uintptr_t)r;
+    }
+  }
+  return NULL;
+}
+
+/* Answers a failure with NULL or with its status. */
+fh_inline fh_status fail(fh_region *r, fh_status why) {
+  r->why = (uint8_t)why;
+  return why;
+}
+
+/* space.c */
+fh_region *fh_space_make(void *memory, size_t bytes, fh_fit fit, unsigned flags); /* one hole; NULL: too small */
+void fh_space_shape(fh_region *r, uint32_t units);         /* what follows from fit, flags and units */
+uint32_t fh_space_first(const fh_region *r);               /* the lowest name that a chunk may have */
+uint32_t fh_space_units(const fh_region *r, size_t bytes); /* name of the closing head in so many bytes */
+uint32_t fh_space_close(const fh_region *r, uint32_t end); /* the same, where the policy wants it */
+void fh_space_free_all(fh_region *r, uint32_t from);
+
+/* check.c */
+fh_status fh_space_check_chunks(const fh_region *r, const char **what);
+
+#endif
