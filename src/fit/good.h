@@ -1,6 +1,6 @@
 /* Policy "good": a smallest hole that fits, in a bounded number of steps.
  *
- *   bin 0..31        one length each; its holes are a ring
+ *   bin 0..31        one length each; its holes are a list, the last given back first
  *   then             16 bins for each doubling, until a bin is 2^shift lengths wide; from there on all are that wide
  *   the last three   lengths from `big`, 2 big and 4 big on
  *
@@ -8,17 +8,17 @@
  *   words:  bit b set  <=>  heads[b] != 0
  *
  * A bin of more than one length is a trie over the low bits of the length, highest bit first. Each node of it is a
- * hole, anywhere in the part of the trie that its bits lead to; holes of a node's length hang on it as a ring:
+ * hole, anywhere in the part of the trie that its bits lead to; holes of a node's length hang on it as a list:
  *
  *                    [h]                    a path has at most shift + 1 nodes; in the last three bins
  *                 0 /   \ 1                 at most as many as there can be holes of that length:
- *               [h]      [h] = h = h        `big` is chosen so that this is no more
+ *               [h]      [h] - h - h        `big` is chosen so that this is no more
  *                 \ 1
  *                  [h]
  *
  * Steps: one search in the request's own bin, two bit searches, one path to the smallest hole of the next bin. None of
  * them depends on how many holes there are. (Bins of bins are TLSF's: Masmano, Ripoll, Crespo, Real, 2004; tries whose
- * nodes are the holes themselves are Doug Lea's.) With `flat` set, every bin is a ring and none is searched: a request
+ * nodes are the holes themselves are Doug Lea's.) With `flat` set, every bin is a list and none is searched: a request
  * takes the head of its own bin if that fits, and goes on to the next bin otherwise. */
 #ifndef FH_FIT_GOOD_H
 #define FH_FIT_GOOD_H
@@ -33,9 +33,6 @@ enum {
   FH_GOOD_SHIFT = FH_GOOD_PATH - 1,
   FH_GOOD_LAST = 3
 };
-
-/* In the first child of a hole that hangs on a node. */
-#define FH_GOOD_HANGS UINT32_MAX
 
 typedef struct fh_good {
   fh_fit_word big; /* 0: lengths have no limit that would make it useful */
@@ -99,44 +96,53 @@ fh_inline void fh_good_shape(fh_good *g, fh_fit_word most, bool flat) {
   } while (g->big >> g->shift > UINT32_MAX / 2 || g->bins > FH_GOOD_BITS * FH_GOOD_BITS);
 }
 
-/* Rings. */
+/* Lists: `prev` of the first is FH_NONE. In a trie the first is the node itself. */
 
-fh_inline void fh_good_ring_alone(const fh_fit_access *a, void *space, uint32_t hole) {
-  uint32_t *links = a->links(space, hole);
-  links[FH_NEXT] = links[FH_PREV] = hole;
-}
-
-fh_inline void fh_good_ring_join(const fh_fit_access *a, void *space, uint32_t hole, uint32_t behind) {
-  uint32_t *links = a->links(space, hole), *at = a->links(space, behind);
-  uint32_t next = at[FH_NEXT];
+fh_inline void fh_good_push(const fh_fit_access *a, void *space, uint32_t *first, uint32_t hole) {
+  uint32_t *links = a->links(space, hole), next = *first;
   links[FH_NEXT] = next;
-  links[FH_PREV] = behind;
-  at[FH_NEXT] = hole;
-  a->links(space, next)[FH_PREV] = hole;
+  links[FH_PREV] = FH_NONE;
+  *first = hole;
+  if (next != FH_NONE) {
+    a->links(space, next)[FH_PREV] = hole;
+  }
 }
 
-fh_inline void fh_good_ring_leave(const fh_fit_access *a, void *space, uint32_t hole) {
-  uint32_t *links = a->links(space, hole);
-  a->links(space, links[FH_PREV])[FH_NEXT] = links[FH_NEXT];
-  a->links(space, links[FH_NEXT])[FH_PREV] = links[FH_PREV];
+fh_inline void fh_good_hang(const fh_fit_access *a, void *space, uint32_t hole, uint32_t node) {
+  uint32_t *links = a->links(space, hole), *at = a->links(space, node), next = at[FH_NEXT];
+  links[FH_NEXT] = next;
+  links[FH_PREV] = node;
+  at[FH_NEXT] = hole;
+  if (next != FH_NONE) {
+    a->links(space, next)[FH_PREV] = hole;
+  }
+}
+
+/* Takes a hole out from between its neighbours, of which the first may be missing. */
+fh_inline void fh_good_unlink(const fh_fit_access *a, void *space, const uint32_t *links) {
+  uint32_t next = links[FH_NEXT], prev = links[FH_PREV];
+  if (next != FH_NONE) {
+    a->links(space, next)[FH_PREV] = prev;
+  }
+  if (prev != FH_NONE) {
+    a->links(space, prev)[FH_NEXT] = next;
+  }
 }
 
 /* Tries. */
 
 static inline void fh_good_trie_insert(const fh_fit_access *a, void *space, uint32_t *slot, fh_fit_word bit,
                                        uint32_t hole, fh_fit_word length) {
-  uint32_t *children = a->children(space, hole);
   for (uint32_t node; (node = *slot) != FH_NONE; bit >>= 1) {
     if (a->length(space, node) == length) {
-      fh_good_ring_join(a, space, hole, node);
-      children[0] = FH_GOOD_HANGS;
+      fh_good_hang(a, space, hole, node);
       return;
     }
     slot = &a->children(space, node)[(length & bit) != 0];
   }
+  uint32_t *children = a->children(space, hole), *links = a->links(space, hole);
   *slot = hole;
-  children[0] = children[1] = FH_NONE;
-  fh_good_ring_alone(a, space, hole);
+  children[0] = children[1] = links[FH_NEXT] = links[FH_PREV] = FH_NONE;
 }
 
 /* A leaf below `node`, taken off. */
@@ -159,12 +165,14 @@ static inline uint32_t fh_good_trie_leaf(const fh_fit_access *a, void *space, ui
 
 static inline void fh_good_trie_remove(const fh_fit_access *a, void *space, uint32_t *slot, fh_fit_word bit,
                                        uint32_t hole, fh_fit_word length) {
-  uint32_t *children = a->children(space, hole), heir = a->links(space, hole)[FH_NEXT];
-  if (heir != hole) {
-    fh_good_ring_leave(a, space, hole);
-    if (children[0] == FH_GOOD_HANGS) {
-      return;
-    }
+  const uint32_t *links = a->links(space, hole);
+  uint32_t heir = links[FH_NEXT];
+  if (links[FH_PREV] != FH_NONE) {
+    fh_good_unlink(a, space, links);
+    return;
+  }
+  if (heir != FH_NONE) {
+    a->links(space, heir)[FH_PREV] = FH_NONE;
   } else {
     heir = fh_good_trie_leaf(a, space, hole);
   }
@@ -173,6 +181,7 @@ static inline void fh_good_trie_remove(const fh_fit_access *a, void *space, uint
   }
   *slot = heir;
   if (heir != FH_NONE) {
+    const uint32_t *children = a->children(space, hole);
     uint32_t *inherited = a->children(space, heir);
     inherited[0] = children[0];
     inherited[1] = children[1];
@@ -218,41 +227,51 @@ static inline uint32_t fh_good_trie_find(const fh_fit_access *a, void *space, ui
 
 /* The index. */
 
+fh_inline bool fh_good_is_list(const fh_good *g, uint32_t bin) { return bin < FH_GOOD_EXACT || g->flat; }
+
 fh_inline void fh_good_insert(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
                               fh_fit_word length) {
-  uint32_t bin = fh_good_bin(g, length), *slot = &t.heads[bin];
-  fh_fit_word bit = fh_good_bit(g, length);
-  size_t word = bin / FH_GOOD_BITS;
+  uint32_t bin = fh_good_bin(g, length), word = bin / FH_GOOD_BITS;
   t.words[word] |= (size_t)1 << bin % FH_GOOD_BITS;
   g->top |= (size_t)1 << word;
-  if (bit != 0 && !g->flat) {
-    fh_good_trie_insert(a, space, slot, bit, hole, length);
-  } else if (*slot == FH_NONE) {
-    fh_good_ring_alone(a, space, hole);
-    *slot = hole;
+  if (fh_good_is_list(g, bin)) {
+    fh_good_push(a, space, &t.heads[bin], hole);
   } else {
-    fh_good_ring_join(a, space, hole, *slot);
+    fh_good_trie_insert(a, space, &t.heads[bin], fh_good_bit(g, length), hole, length);
+  }
+}
+
+/* Nothing is left in the bin. */
+fh_inline void fh_good_clear(fh_good *g, fh_good_tables t, uint32_t bin) {
+  uint32_t word = bin / FH_GOOD_BITS;
+  t.words[word] &= ~((size_t)1 << bin % FH_GOOD_BITS);
+  if (t.words[word] == 0) {
+    g->top &= ~((size_t)1 << word);
+  }
+}
+
+/* The same as fh_good_remove for who knows the bin. */
+fh_inline void fh_good_remove_from(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t bin,
+                                   uint32_t hole, fh_fit_word length) {
+  uint32_t *slot = &t.heads[bin];
+  if (fh_good_is_list(g, bin)) {
+    const uint32_t *links = a->links(space, hole);
+    fh_good_unlink(a, space, links);
+    if (links[FH_PREV] != FH_NONE) {
+      return;
+    }
+    *slot = links[FH_NEXT];
+  } else {
+    fh_good_trie_remove(a, space, slot, fh_good_bit(g, length), hole, length);
+  }
+  if (*slot == FH_NONE) {
+    fh_good_clear(g, t, bin);
   }
 }
 
 fh_inline void fh_good_remove(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
                               fh_fit_word length) {
-  uint32_t bin = fh_good_bin(g, length), *slot = &t.heads[bin];
-  fh_fit_word bit = fh_good_bit(g, length);
-  if (bit != 0 && !g->flat) {
-    fh_good_trie_remove(a, space, slot, bit, hole, length);
-  } else {
-    uint32_t next = a->links(space, hole)[FH_NEXT];
-    fh_good_ring_leave(a, space, hole);
-    *slot = next == hole ? FH_NONE : *slot == hole ? next : *slot;
-  }
-  if (*slot == FH_NONE) {
-    size_t word = bin / FH_GOOD_BITS;
-    t.words[word] &= ~((size_t)1 << bin % FH_GOOD_BITS);
-    if (t.words[word] == 0) {
-      g->top &= ~((size_t)1 << word);
-    }
-  }
+  fh_good_remove_from(g, t, a, space, fh_good_bin(g, length), hole, length);
 }
 
 /* The first bin from `bin` on that holds something; g->bins: none does. */
@@ -270,40 +289,54 @@ fh_inline uint32_t fh_good_next(const fh_good *g, fh_good_tables t, uint32_t bin
   return word * FH_GOOD_BITS + fh_good_lowest(found);
 }
 
-/* Of those that hang on a node, one; it leaves with less work than the node. */
+/* Of a node and those that hang on it, the one that leaves with least work. */
 fh_inline uint32_t fh_good_of_node(const fh_fit_access *a, void *space, uint32_t node) {
-  return a->links(space, node)[FH_NEXT];
+  uint32_t hangs = a->links(space, node)[FH_NEXT];
+  return hangs != FH_NONE ? hangs : node;
 }
 
-/* A smallest hole of at least `need`, still in the index; FH_NONE: there is none (with `flat`: none was found). */
+/* In a bin of several lengths: the smallest that fits, or with `flat` the first if it does. */
+fh_inline uint32_t fh_good_find_in(const fh_good *g, const fh_fit_access *a, void *space, uint32_t head,
+                                   fh_fit_word bit, fh_fit_word need) {
+  if (g->flat) {
+    return a->length(space, head) >= need ? head : FH_NONE;
+  }
+  uint32_t node = fh_good_trie_find(a, space, head, bit, need);
+  return node == FH_NONE ? FH_NONE : fh_good_of_node(a, space, node);
+}
+
+/* A smallest hole of at least `need`, still in the index, and its bin; FH_NONE: there is none (with `flat`: none was
+ * found). */
+fh_inline uint32_t fh_good_find_bin(const fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
+                                    fh_fit_word need, uint32_t *in) {
+  uint32_t bin = fh_good_bin(g, need);
+  if (bin >= FH_GOOD_EXACT) {
+    if (fh_unlikely(bin >= g->bins)) {
+      return FH_NONE;
+    }
+    uint32_t head = t.heads[bin];
+    uint32_t found = head == FH_NONE ? FH_NONE : fh_good_find_in(g, a, space, head, fh_good_bit(g, need), need);
+    if (found != FH_NONE) {
+      *in = bin;
+      return found;
+    }
+    if (++bin == g->bins) {
+      return FH_NONE;
+    }
+  }
+  bin = fh_good_next(g, t, bin);
+  if (fh_unlikely(bin == g->bins)) {
+    return FH_NONE;
+  }
+  *in = bin;
+  uint32_t head = t.heads[bin];
+  return fh_good_is_list(g, bin) ? head : fh_good_find_in(g, a, space, head, 0, 0);
+}
+
 fh_inline uint32_t fh_good_find(const fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
                                 fh_fit_word need) {
-  uint32_t bin = fh_good_bin(g, need);
-  fh_fit_word bit = fh_good_bit(g, need);
-  if (fh_unlikely(bin >= g->bins)) {
-    return FH_NONE;
-  }
-  uint32_t head = t.heads[bin];
-  if (head != FH_NONE) {
-    if (bit == 0) {
-      return head;
-    }
-    if (g->flat && a->length(space, head) >= need) {
-      return head;
-    }
-    uint32_t found = g->flat ? FH_NONE : fh_good_trie_find(a, space, head, bit, need);
-    if (found != FH_NONE) {
-      return fh_good_of_node(a, space, found);
-    }
-  }
-  if (bin + 1 == g->bins || (bin = fh_good_next(g, t, bin + 1)) == g->bins) {
-    return FH_NONE;
-  }
-  head = t.heads[bin];
-  if (bin < FH_GOOD_EXACT || g->flat) {
-    return head;
-  }
-  return fh_good_of_node(a, space, fh_good_trie_find(a, space, head, 0, 0));
+  uint32_t bin;
+  return fh_good_find_bin(g, t, a, space, need, &bin);
 }
 
 /* A hole of the largest length, or with `flat` of the largest that a request finds; FH_NONE: the index is empty. */
@@ -313,7 +346,7 @@ fh_inline uint32_t fh_good_largest(const fh_good *g, fh_good_tables t, const fh_
   }
   uint32_t word = fh_good_highest(g->top), bin = word * FH_GOOD_BITS + fh_good_highest(t.words[word]);
   uint32_t node = t.heads[bin], best = node;
-  if (bin < FH_GOOD_EXACT || g->flat) {
+  if (fh_good_is_list(g, bin)) {
     return node;
   }
   while (node != FH_NONE) {

@@ -77,18 +77,15 @@ static void see_hole(visit *v, uint32_t id) {
   v->wrong = v->wrong || v->holes > v->r->holes;
 }
 
-static void see_ring(visit *v, uint32_t node) {
-  uint32_t id = node;
-  do {
-    if (v->wrong || !is_hole(v->r, id)) {
-      v->wrong = true;
-      return;
+static void see_list(visit *v, uint32_t id) {
+  for (uint32_t prev = FH_NONE; id != FH_NONE && !v->wrong;) {
+    v->wrong = !is_hole(v->r, id) || hole_links((void *)(uintptr_t)v->r, id)[FH_PREV] != prev;
+    if (!v->wrong) {
+      see_hole(v, id);
+      prev = id;
+      id = hole_links((void *)(uintptr_t)v->r, id)[FH_NEXT];
     }
-    see_hole(v, id);
-    uint32_t next = hole_links((void *)(uintptr_t)v->r, id)[FH_NEXT];
-    v->wrong = v->wrong || !is_hole(v->r, next) || hole_links((void *)(uintptr_t)v->r, next)[FH_PREV] != id;
-    id = next;
-  } while (id != node);
+  }
 }
 
 /* Depth first along a path of at most one node a bit. */
@@ -98,7 +95,7 @@ static void see_trie(visit *v, uint32_t root) {
   waiting[count++] = root;
   while (count != 0 && !v->wrong) {
     uint32_t node = waiting[--count];
-    see_ring(v, node);
+    see_list(v, node);
     if (v->wrong) {
       return;
     }
@@ -115,22 +112,11 @@ static void see_trie(visit *v, uint32_t root) {
   }
 }
 
-static void see_list(visit *v) {
-  for (uint32_t id = v->r->list.first, prev = FH_NONE; id != FH_NONE && !v->wrong;) {
-    v->wrong = !is_hole(v->r, id) || hole_links((void *)(uintptr_t)v->r, id)[FH_PREV] != prev;
-    if (!v->wrong) {
-      see_hole(v, id);
-      prev = id;
-      id = hole_links((void *)(uintptr_t)v->r, id)[FH_NEXT];
-    }
-  }
-}
-
 static bool index_adds_up(const fh_region *r) {
   visit v = {.r = r};
   if (uses_list(r)) {
-    see_list(&v);
-    return !v.wrong && v.holes == r->holes && v.units == r->free;
+    see_list(&v, r->list.first);
+    return !v.wrong && v.holes == r->holes && v.units == free_units(r);
   }
   fh_good_tables t = tables_of((fh_region *)(uintptr_t)r);
   for (uint32_t bin = 0; bin < r->good.bins && !v.wrong; bin++) {
@@ -138,18 +124,18 @@ static bool index_adds_up(const fh_region *r) {
     v.wrong = set != (t.heads[bin] != FH_NONE);
     if (t.heads[bin] != FH_NONE && !v.wrong) {
       if (bin < FH_GOOD_EXACT || r->good.flat) {
-        see_ring(&v, t.heads[bin]);
+        see_list(&v, t.heads[bin]);
       } else {
         see_trie(&v, t.heads[bin]);
       }
     }
   }
-  return !v.wrong && v.holes == r->holes && v.units == r->free;
+  return !v.wrong && v.holes == r->holes && v.units == free_units(r);
 }
 
 static bool counts_add_up(const fh_region *r, const tally *t) {
-  return t->used == r->used && t->free == r->free && t->chunks == r->chunks && t->holes == r->holes &&
-         t->requested == r->requested && r->peak >= r->used && t->used + t->free <= r->end - r->first;
+  return t->used == r->used && t->free == free_units(r) && t->chunks == r->chunks && t->holes == r->holes &&
+         t->requested == r->requested && r->peak >= r->used;
 }
 
 fh_status fh_region_check(const fh_region *r) {
@@ -187,7 +173,7 @@ static const char *check_start(const fh_region *r, size_t bytes) {
   fh_region want = {.fit = r->fit, .flags = r->flags};
   fh_space_shape(&want, r->shaped);
   bool same = want.unit_shift == r->unit_shift && want.least == r->least && want.tag_mask == r->tag_mask &&
-              same_good(&want.good, &r->good);
+              want.tag_mix == r->tag_mix && want.heads_at == r->heads_at && same_good(&want.good, &r->good);
   if (!same || r->end > fh_space_units(&want, room) || r->first >= r->end || r->first < fh_space_first(&want) ||
       r->first > fh_space_first(&want) + FH_BUDDY_ALIGN) {
     return "the region's start was overwritten";
@@ -251,7 +237,6 @@ static void rebuild(fh_region *r) {
     __builtin_memset(tables.words, 0, fh_good_words(&r->good) * sizeof(size_t) + r->good.bins * sizeof(uint32_t));
   }
   r->used = t.used;
-  r->free = 0;
   r->holes = 0;
   r->chunks = t.chunks;
   r->requested = t.requested;
@@ -260,12 +245,11 @@ static void rebuild(fh_region *r) {
     if (is_used(r, id)) {
       continue;
     }
-    r->free += units_of(r, id);
     r->holes++;
     if (uses_list(r)) {
       fh_list_link(&r->list, &hole_access, r, id, r->list.last);
     } else {
-      index_insert(r, id, units_of(r, id));
+      index_insert(r, fit_of(r), id, units_of(r, id));
     }
   }
 }

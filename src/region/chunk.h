@@ -87,8 +87,4 @@ fh_inline void count_out(fh_region *r, uint32_t units, size_t size) {
 /* Whose chunk a pointer is (region.c). FH_OK: `*space` and `*id` say where. */
 fh_status fh_chunk_of(const fh_region *r, const void *pointer, fh_region **space, uint32_t *id);
 
-/* Uses the hole `id` of `have` units for `units` of them from its start; what is left is a hole if it can be a chunk.
- * The units that were used. */
-uint32_t fh_chunk_cut(fh_region *r, uint32_t id, uint32_t have, uint32_t units);
-
 #endif

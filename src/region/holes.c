@@ -1,25 +1,6 @@
 #include "region/holes.h"
 
-void fh_hole_join(fh_region *r, uint32_t id, uint32_t units) {
-  uint32_t behind = id + units;
-  if (!is_used(r, behind)) {
-    uint32_t more = units_of(r, behind);
-    hole_take(r, behind, more);
-    units += more;
-    behind += more;
-  } else {
-    head_flag(r, behind, HEAD_BEFORE_FREE, true);
-  }
-  if ((*head_of(r, id) & HEAD_BEFORE_FREE) != 0) {
-    uint32_t before = hole_before(r, id);
-    uint32_t more = id - before;
-    head_write(r, id, low_of(units, 0, 0)); /* what is left of it says: given back */
-    hole_take(r, before, more);
-    id = before;
-    units += more;
-  }
-  hole_add(r, id, units);
-}
+void fh_hole_join(fh_region *r, uint32_t id, uint32_t units) { hole_join(r, fit_of(r), id, units); }
 
 void fh_buddy_give(fh_region *r, uint32_t id, uint32_t units) {
   uint32_t offset = id - r->first, all = r->end - r->first;

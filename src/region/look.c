@@ -11,7 +11,7 @@ static uint64_t largest_request(fh_region *s) {
 void fh_region_space(const fh_region *r, fh_space *out) {
   *out = (fh_space){0};
   for (const fh_region *s = r; s != NULL; s = space_next(s)) {
-    uint64_t used = (uint64_t)s->used << s->unit_shift, free = (uint64_t)s->free << s->unit_shift;
+    size_t used = (size_t)s->used << s->unit_shift, free = (size_t)free_units(s) << s->unit_shift;
     uint64_t largest = largest_request((fh_region *)(uintptr_t)s);
     out->size += s->size;
     out->used += used;
@@ -20,7 +20,7 @@ void fh_region_space(const fh_region *r, fh_space *out) {
     out->requested += s->requested;
     out->holes += s->holes;
     out->chunks += s->chunks;
-    out->peak_used += (uint64_t)s->peak << s->unit_shift;
+    out->peak_used += (size_t)s->peak << s->unit_shift;
     out->largest = largest > out->largest ? largest : out->largest;
   }
 }
@@ -33,7 +33,7 @@ int fh_region_walk(const fh_region *r, fh_visit *visit, void *arg) {
       if (units == 0 || units > s->end - id) {
         break;
       }
-      stop = visit((uintptr_t)head_of(s, id), (uint64_t)units << s->unit_shift, is_used(s, id), arg);
+      stop = visit((uintptr_t)head_of(s, id), (size_t)units << s->unit_shift, is_used(s, id), arg);
     }
   }
   return stop;

@@ -25,32 +25,57 @@ fh_status fh_region_why(const fh_region *r) { return (fh_status)r->why; }
 
 /* Taking. */
 
-uint32_t fh_chunk_cut(fh_region *r, uint32_t id, uint32_t have, uint32_t units) {
-  hole_take(r, id, have);
-  if (fh_unlikely(is_buddy(r))) {
-    fh_buddy_cut(r, id, have, units);
-    return units;
+/* Uses the hole `id` of `have` units, no longer in the index, for `units` of them from its start; what is left is a
+ * hole if it can be a chunk. The units that were used. */
+static inline uint32_t cut(fh_region *r, int fit, uint32_t id, uint32_t have, uint32_t units) {
+  uint32_t rest = have - units;
+  if (rest < r->least) {
+    r->holes--;
+    head_flag(r, id + have, HEAD_BEFORE_FREE, false);
+    return have;
   }
-  if (have - units >= r->least) {
-    hole_add(r, id + units, have - units); /* the chunk behind knows already */
-    if (fh_unlikely(fit_of(r) == FH_FIT_NEXT)) {
-      r->list.rover = id + units; /* the next search goes on in what is left */
-    }
-    return units;
+  hole_write(r, fit, id + units, rest); /* the chunk behind knows already */
+  if (fit == FH_FIT_NEXT) {
+    r->list.rover = id + units; /* the next search goes on in what is left */
   }
-  head_flag(r, id + have, HEAD_BEFORE_FREE, false);
-  return have;
+  return units;
 }
 
-static inline void *take(fh_region *r, size_t size, uint32_t units) {
-  uint32_t id = index_find(r, units);
-  if (fh_unlikely(id == FH_NONE)) {
-    return NULL;
-  }
-  units = fh_chunk_cut(r, id, units_of(r, id), units);
+static inline void *use(fh_region *r, uint32_t id, uint32_t units, size_t size) {
   chunk_write(r, id, units, size, 0);
   count_in(r, units, size);
   return space_user(r, id);
+}
+
+/* The default's whole way. */
+static inline void *take_good(fh_region *r, size_t size, uint32_t units) {
+  uint32_t bin, id = fh_good_find_bin(&r->good, tables_of(r), &hole_access, r, units, &bin);
+  if (fh_unlikely(id == FH_NONE)) {
+    return NULL;
+  }
+  uint32_t have = units_of(r, id);
+  fh_good_remove_from(&r->good, tables_of(r), &hole_access, r, bin, id, have);
+  return use(r, id, cut(r, FH_FIT_GOOD, id, have, units), size);
+}
+
+static fh_noinline void *take_other(fh_region *r, size_t size, uint32_t units) {
+  uint32_t id = index_find(r, fit_of(r), units);
+  if (id == FH_NONE) {
+    return NULL;
+  }
+  uint32_t have = units_of(r, id);
+  index_remove(r, fit_of(r), id, have);
+  if (is_buddy(r)) {
+    r->holes--;
+    fh_buddy_cut(r, id, have, units);
+  } else {
+    units = cut(r, fit_of(r), id, have, units);
+  }
+  return use(r, id, units, size);
+}
+
+static inline void *take(fh_region *r, size_t size, uint32_t units) {
+  return fh_likely(fit_of(r) == FH_FIT_GOOD) ? take_good(r, size, units) : take_other(r, size, units);
 }
 
 /* Where chunks must begin so that their bytes are aligned: the first such name from `id` on that leaves nothing in
@@ -69,9 +94,9 @@ enum { ALIGNED_TRIES = 8 };
 
 /* Any hole of `sure` units serves. Where there is none, a few shorter ones may happen to lie well. */
 static uint32_t find_aligned(fh_region *r, uint32_t units, uint32_t sure, size_t alignment, uint32_t *at) {
-  uint32_t id = sure != 0 ? index_find(r, sure) : FH_NONE;
+  uint32_t id = sure != 0 ? index_find(r, fit_of(r), sure) : FH_NONE;
   for (unsigned tries = ALIGNED_TRIES; id == FH_NONE && tries != 0; tries--) {
-    uint32_t candidate = index_find(r, units);
+    uint32_t candidate = index_find(r, fit_of(r), units);
     if (candidate == FH_NONE) {
       return FH_NONE;
     }
@@ -86,14 +111,17 @@ static uint32_t find_aligned(fh_region *r, uint32_t units, uint32_t sure, size_t
 }
 
 static void *use_aligned(fh_region *r, uint32_t id, uint32_t at, uint32_t units, size_t size, size_t alignment) {
-  uint32_t have = units_of(r, id);
+  uint32_t have = units_of(r, id) - (at - id);
+  index_remove(r, fit_of(r), id, units_of(r, id));
   if (at != id) {
-    hole_take(r, id, have);
     hole_add(r, id, at - id);
-    hole_add(r, at, have - (at - id));
-    have -= at - id;
   }
-  units = fh_chunk_cut(r, at, have, units);
+  if (is_buddy(r)) {
+    r->holes--;
+    fh_buddy_cut(r, at, have, units);
+  } else {
+    units = cut(r, fit_of(r), at, have, units);
+  }
   chunk_write(r, at, units, size, HEAD_ALIGNED | (at != id ? HEAD_BEFORE_FREE : 0));
   *log_place(r, at, head_low(r, at)) = (unsigned char)fh_good_lowest(alignment);
   count_in(r, units, size);
@@ -105,7 +133,7 @@ static void *take_aligned(fh_region *r, size_t size, uint32_t units, size_t alig
   uint32_t id, at;
   if (is_buddy(r)) { /* a piece of its length is aligned if the space is */
     units = span > units && span <= UINT32_MAX / 2 ? (uint32_t)span : units;
-    id = span > UINT32_MAX / 2 ? FH_NONE : index_find(r, units);
+    id = span > UINT32_MAX / 2 ? FH_NONE : index_find(r, fit_of(r), units);
     at = id;
     if (id == FH_NONE || ((uintptr_t)space_user(r, id) & (alignment - 1)) != 0) {
       return NULL;
@@ -124,7 +152,7 @@ static void *take_aligned(fh_region *r, size_t size, uint32_t units, size_t alig
 static fh_status why_none(const fh_region *r, size_t size) {
   uint64_t free = 0;
   for (const fh_region *s = r; s != NULL; s = space_next(s)) {
-    free += (uint64_t)s->free << s->unit_shift;
+    free += (size_t)free_units(s) << s->unit_shift;
   }
   return free < (uint64_t)size + HEAD_BYTES ? FH_EXHAUSTED : FH_FRAGMENTED;
 }
@@ -244,7 +272,11 @@ fh_status fh_region_free(fh_region *r, void *pointer) {
   fh_head low = head_low(s, id);
   uint32_t units = low_units(low);
   count_out(s, units, asked_of(s, id, low));
-  fh_hole_give(s, id, units);
+  if (fh_likely(fit_of(s) == FH_FIT_GOOD)) {
+    hole_join(s, FH_FIT_GOOD, id, units);
+  } else {
+    fh_hole_give(s, id, units);
+  }
   return FH_OK;
 }
 

@@ -3,7 +3,7 @@
 
 #include "region/holes.h"
 
-enum { MOST_UNITS = UINT32_MAX >> (32 - HEAD_UNITS_BITS) };
+#define MOST_UNITS (UINT32_MAX >> (32 - HEAD_UNITS_BITS))
 
 /* What of a head is tag. On 32 bits it has none to spare but those that the units of this space do not need; it may be
  * extended, so some more are kept free than it needs now. */
@@ -38,7 +38,9 @@ void fh_space_shape(fh_region *r, uint32_t units) {
   r->least = least_units((fh_fit)fit_of(r), r->unit_shift);
   r->shaped = units;
   r->tag_mask = tag_mask(units);
+  r->tag_mix = is_checked(r) ? (fh_head)UINT64_C(0xD6E8FEB86659FD93) : 0;
   fh_good_shape(&r->good, units, (r->flags & FH_REGION_BOUNDED) != 0);
+  r->heads_at = (uint32_t)(sizeof *r + fh_good_words(&r->good) * sizeof(size_t));
 }
 
 uint32_t fh_space_first(const fh_region *r) {
@@ -55,7 +57,7 @@ static uint32_t aligned_first(const fh_region *r) {
 }
 
 uint32_t fh_space_units(const fh_region *r, size_t bytes) {
-  uint32_t most = WORD_BITS == 64 ? MOST_UNITS : (uint32_t)(~r->tag_mask >> HEAD_UNITS_SHIFT);
+  uint32_t most = WORD_BITS == 64 ? MOST_UNITS : (uint32_t)(~tags(r) >> HEAD_UNITS_SHIFT);
   size_t units = bytes >> r->unit_shift;
   return units < most ? (uint32_t)units : most;
 }

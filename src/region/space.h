@@ -57,14 +57,15 @@ struct fh_region {
   uint16_t spare;
   uint32_t shaped;     /* units that the index was made for */
   uint32_t first, end; /* names: of the first chunk, of the closing head */
-  uint32_t used, free; /* units in chunks and in holes */
-  uint32_t peak;
+  uint32_t used, peak; /* units in chunks; the rest is in holes */
   uint32_t chunks, holes;
-  size_t size;      /* bytes that were handed to this space */
-  size_t requested; /* bytes that callers asked for */
+  size_t size;       /* bytes that were handed to this space */
+  size_t requested;  /* bytes that callers asked for */
+  uint32_t heads_at; /* bytes from here to the heads of the index */
   fh_head tag_mask;
-  ptrdiff_t next; /* bytes from here to the next space; 0: none */
-  fh_grow *grow;  /* of the first space only, with its argument */
+  fh_head tag_mix; /* how the other bits of a head count for its tag: 0, or odd in a checked region */
+  ptrdiff_t next;  /* bytes from here to the next space; 0: none */
+  fh_grow *grow;   /* of the first space only, with its argument */
   void *grow_arg;
   fh_good good;
   fh_list list;
@@ -87,21 +88,26 @@ fh_inline bool is_checked(const fh_region *r) { return (r->flags & FH_REGION_CHE
 
 /* Heads. */
 
-fh_inline fh_head head_tag(const fh_region *r, uint32_t id, fh_head low) {
-  const fh_head mix = (fh_head)UINT64_C(0x9E3779B97F4A7C15), other = (fh_head)UINT64_C(0xD6E8FEB86659FD93);
-  fh_head tag = id * (WORD_BITS == 64 ? mix : (fh_head)0x9E3779B1u);
-  if (fh_unlikely(is_checked(r))) {
-    tag ^= (low + 1) * other;
-    tag ^= tag << (WORD_BITS / 2); /* the low half, too, decides about the high one */
-  }
-  return tag & r->tag_mask;
+enum { TAG_LOW_BIT = HEAD_UNITS_SHIFT + HEAD_UNITS_BITS };
+
+fh_inline fh_head tags(const fh_region *r) {
+#if SIZE_MAX > UINT32_MAX
+  (void)r;
+  return ~(fh_head)0 << TAG_LOW_BIT;
+#else
+  return r->tag_mask;
+#endif
 }
 
-fh_inline fh_head head_low(const fh_region *r, uint32_t id) { return *head_of(r, id) & ~r->tag_mask; }
+fh_inline fh_head head_tag(const fh_region *r, uint32_t id, fh_head low) {
+  return (id * (fh_head)(WORD_BITS == 64 ? UINT64_C(0x9E3779B97F4A7C15) : 0x9E3779B1u) + low * r->tag_mix) & tags(r);
+}
+
+fh_inline fh_head head_low(const fh_region *r, uint32_t id) { return *head_of(r, id) & ~tags(r); }
 
 fh_inline bool head_is_ours(const fh_region *r, uint32_t id) {
-  fh_head head = *head_of(r, id), low = head & ~r->tag_mask;
-  return (head & r->tag_mask) == head_tag(r, id, low);
+  fh_head head = *head_of(r, id), low = head & ~tags(r);
+  return (head & tags(r)) == head_tag(r, id, low);
 }
 
 fh_inline void head_write(const fh_region *r, uint32_t id, fh_head low) {
@@ -135,6 +141,8 @@ fh_inline uint32_t *foot_before(const fh_region *r, uint32_t id) { return (uint3
 fh_inline size_t user_bytes(const fh_region *r, uint32_t units) {
   return ((size_t)units << r->unit_shift) - HEAD_BYTES;
 }
+
+fh_inline uint32_t free_units(const fh_region *r) { return r->end - r->first - r->used; }
 
 /* Further spaces. */
 
