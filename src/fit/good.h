@@ -87,7 +87,8 @@ fh_inline uint32_t fh_good_words(const fh_good *g) { return (g->bins + FH_GOOD_B
 /* For lengths up to `most`. The bins get wider until there are few enough for two levels of bits. */
 fh_inline void fh_good_shape(fh_good *g, fh_fit_word most, bool flat) {
   fh_fit_word ninth = (most >> 3) - (most >> 6) + (most >> 9); /* hardly more; a division may need a library */
-  *g = (fh_good){.big = ninth + 2, .shift = FH_GOOD_SHIFT - 1, .flat = flat};
+  fh_fit_word big = ninth + 2 > FH_GOOD_EXACT ? ninth + 2 : FH_GOOD_EXACT;
+  *g = (fh_good){.big = big, .shift = FH_GOOD_SHIFT - 1, .flat = flat};
   do {
     g->shift++;
     unsigned shift = fh_good_shift(g, g->big);
@@ -250,10 +251,9 @@ fh_inline void fh_good_clear(fh_good *g, fh_good_tables t, uint32_t bin) {
   }
 }
 
-/* The same as fh_good_remove for who knows the bin. */
-fh_inline void fh_good_remove_from(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t bin,
-                                   uint32_t hole, fh_fit_word length) {
-  uint32_t *slot = &t.heads[bin];
+fh_inline void fh_good_remove(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
+                              fh_fit_word length) {
+  uint32_t bin = fh_good_bin(g, length), *slot = &t.heads[bin];
   if (fh_good_is_list(g, bin)) {
     const uint32_t *links = a->links(space, hole);
     fh_good_unlink(a, space, links);
@@ -269,9 +269,41 @@ fh_inline void fh_good_remove_from(fh_good *g, fh_good_tables t, const fh_fit_ac
   }
 }
 
-fh_inline void fh_good_remove(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
-                              fh_fit_word length) {
-  fh_good_remove_from(g, t, a, space, fh_good_bin(g, length), hole, length);
+/* The same for lengths below FH_GOOD_EXACT, in fewer instructions: their bins are the first, in the first word. */
+
+fh_inline void fh_good_insert_exact(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
+                                    fh_fit_word length) {
+  t.words[0] |= (size_t)1 << length;
+  g->top |= 1;
+  fh_good_push(a, space, &t.heads[length], hole);
+}
+
+fh_inline void fh_good_remove_exact(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
+                                    fh_fit_word length) {
+  const uint32_t *links = a->links(space, hole);
+  uint32_t next = links[FH_NEXT], prev = links[FH_PREV];
+  if (next != FH_NONE) {
+    a->links(space, next)[FH_PREV] = prev;
+  }
+  if (prev != FH_NONE) {
+    a->links(space, prev)[FH_NEXT] = next;
+    return;
+  }
+  t.heads[length] = next;
+  if (next == FH_NONE) {
+    fh_good_clear(g, t, (uint32_t)length);
+  }
+}
+
+/* Whether the search may end among them; if so, with a hole. */
+fh_inline bool fh_good_find_exact(const fh_good *g, fh_good_tables t, fh_fit_word need, uint32_t *hole) {
+  (void)g;
+  if (need >= FH_GOOD_EXACT) {
+    return false;
+  }
+  size_t found = t.words[0] & ~(size_t)0 << need & (((size_t)1 << (FH_GOOD_EXACT - 1)) * 2 - 1);
+  *hole = found != 0 ? t.heads[fh_good_lowest(found)] : FH_NONE;
+  return found != 0;
 }
 
 /* The first bin from `bin` on that holds something; g->bins: none does. */
@@ -305,10 +337,9 @@ fh_inline uint32_t fh_good_find_in(const fh_good *g, const fh_fit_access *a, voi
   return node == FH_NONE ? FH_NONE : fh_good_of_node(a, space, node);
 }
 
-/* A smallest hole of at least `need`, still in the index, and its bin; FH_NONE: there is none (with `flat`: none was
- * found). */
-fh_inline uint32_t fh_good_find_bin(const fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
-                                    fh_fit_word need, uint32_t *in) {
+/* A smallest hole of at least `need`, still in the index; FH_NONE: there is none (with `flat`: none was found). */
+fh_inline uint32_t fh_good_find(const fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
+                                fh_fit_word need) {
   uint32_t bin = fh_good_bin(g, need);
   if (bin >= FH_GOOD_EXACT) {
     if (fh_unlikely(bin >= g->bins)) {
@@ -317,7 +348,6 @@ fh_inline uint32_t fh_good_find_bin(const fh_good *g, fh_good_tables t, const fh
     uint32_t head = t.heads[bin];
     uint32_t found = head == FH_NONE ? FH_NONE : fh_good_find_in(g, a, space, head, fh_good_bit(g, need), need);
     if (found != FH_NONE) {
-      *in = bin;
       return found;
     }
     if (++bin == g->bins) {
@@ -328,15 +358,8 @@ fh_inline uint32_t fh_good_find_bin(const fh_good *g, fh_good_tables t, const fh
   if (fh_unlikely(bin == g->bins)) {
     return FH_NONE;
   }
-  *in = bin;
   uint32_t head = t.heads[bin];
   return fh_good_is_list(g, bin) ? head : fh_good_find_in(g, a, space, head, 0, 0);
-}
-
-fh_inline uint32_t fh_good_find(const fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
-                                fh_fit_word need) {
-  uint32_t bin;
-  return fh_good_find_bin(g, t, a, space, need, &bin);
 }
 
 /* A hole of the largest length, or with `flat` of the largest that a request finds; FH_NONE: the index is empty. */

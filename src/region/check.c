@@ -13,32 +13,32 @@ static const char *check_chunk(const fh_region *r, uint32_t id, bool before_free
     return "a head was overwritten";
   }
   fh_head low = head_low(r, id);
-  uint32_t units = low_units(low);
-  if (units < r->least || units > r->end - id) {
+  uint32_t cells = low_cells(low);
+  if (cells < r->least || cells > r->end - id) {
     return "a chunk has an impossible length";
   }
   if (!is_buddy(r) && ((low & HEAD_BEFORE_FREE) != 0) != before_free) {
     return "a head is wrong about the chunk before it";
   }
   if ((low & HEAD_USED) == 0) {
-    t->free += units;
+    t->free += cells;
     t->holes++;
-    if (*foot_before(r, id + units) != units) {
+    if (*foot_before(r, id + cells) != cells) {
       return "the end of a hole was overwritten";
     }
     return before_free && !is_buddy(r) ? "two holes side by side" : NULL;
   }
   size_t slack = slack_of(r, id, low),
          own = ((low & HEAD_ALIGNED) != 0) + (low_slack(low) == SLACK_FAR ? sizeof slack : 0);
-  if (slack > user_bytes(r, units) || own > slack) {
+  if (slack > user_bytes(r, cells) || own > slack) {
     return "a head is wrong about what was asked for";
   }
   if (is_checked(r) && !guard_holds(r, id, low)) {
     return "something wrote past the end of an allocation";
   }
-  t->used += units;
+  t->used += cells;
   t->chunks++;
-  t->requested += user_bytes(r, units) - slack;
+  t->requested += user_bytes(r, cells) - slack;
   return NULL;
 }
 
@@ -51,7 +51,7 @@ static const char *check_walk(const fh_region *r, tally *t) {
       return wrong;
     }
     before_free = !is_used(r, id);
-    id += units_of(r, id);
+    id += cells_of(r, id);
   }
   fh_head close = head_low(r, r->end) & ~(fh_head)HEAD_BEFORE_FREE;
   bool closed = head_is_ours(r, r->end) && close == low_of(0, 0, HEAD_USED);
@@ -63,7 +63,7 @@ static const char *check_walk(const fh_region *r, tally *t) {
 
 typedef struct visit {
   const fh_region *r;
-  uint32_t holes, units;
+  uint32_t holes, cells;
   bool wrong;
 } visit;
 
@@ -73,7 +73,7 @@ static bool is_hole(const fh_region *r, uint32_t id) {
 
 static void see_hole(visit *v, uint32_t id) {
   v->holes++;
-  v->units += units_of(v->r, id);
+  v->cells += cells_of(v->r, id);
   v->wrong = v->wrong || v->holes > v->r->holes;
 }
 
@@ -116,7 +116,7 @@ static bool index_adds_up(const fh_region *r) {
   visit v = {.r = r};
   if (uses_list(r)) {
     see_list(&v, r->list.first);
-    return !v.wrong && v.holes == r->holes && v.units == free_units(r);
+    return !v.wrong && v.holes == r->holes && v.cells == free_cells(r);
   }
   fh_good_tables t = tables_of((fh_region *)(uintptr_t)r);
   for (uint32_t bin = 0; bin < r->good.bins && !v.wrong; bin++) {
@@ -130,11 +130,11 @@ static bool index_adds_up(const fh_region *r) {
       }
     }
   }
-  return !v.wrong && v.holes == r->holes && v.units == free_units(r);
+  return !v.wrong && v.holes == r->holes && v.cells == free_cells(r);
 }
 
 static bool counts_add_up(const fh_region *r, const tally *t) {
-  return t->used == r->used && t->free == free_units(r) && t->chunks == r->chunks && t->holes == r->holes &&
+  return t->used == r->used && t->free == free_cells(r) && t->chunks == r->chunks && t->holes == r->holes &&
          t->requested == r->requested && r->peak >= r->used;
 }
 
@@ -172,9 +172,10 @@ static const char *check_start(const fh_region *r, size_t bytes) {
   size_t room = r->size - r->lead;
   fh_region want = {.fit = r->fit, .flags = r->flags};
   fh_space_shape(&want, r->shaped);
-  bool same = want.unit_shift == r->unit_shift && want.least == r->least && want.tag_mask == r->tag_mask &&
-              want.tag_mix == r->tag_mix && want.heads_at == r->heads_at && same_good(&want.good, &r->good);
-  if (!same || r->end > fh_space_units(&want, room) || r->first >= r->end || r->first < fh_space_first(&want) ||
+  bool same = want.fold == r->fold && want.plain == r->plain && want.least == r->least &&
+              want.tag_mask == r->tag_mask && want.tag_mix == r->tag_mix && want.heads_at == r->heads_at &&
+              same_good(&want.good, &r->good);
+  if (!same || r->end > fh_space_cells(&want, room) || r->first >= r->end || r->first < fh_space_first(&want) ||
       r->first > fh_space_first(&want) + FH_BUDDY_ALIGN) {
     return "the region's start was overwritten";
   }
@@ -241,7 +242,7 @@ static void rebuild(fh_region *r) {
   r->chunks = t.chunks;
   r->requested = t.requested;
   r->peak = r->peak < t.used || r->peak > r->end ? t.used : r->peak;
-  for (uint32_t id = r->first; id < r->end; id += units_of(r, id)) {
+  for (uint32_t id = r->first; id < r->end; id += cells_of(r, id)) {
     if (is_used(r, id)) {
       continue;
     }
@@ -249,7 +250,7 @@ static void rebuild(fh_region *r) {
     if (uses_list(r)) {
       fh_list_link(&r->list, &hole_access, r, id, r->list.last);
     } else {
-      index_insert(r, fit_of(r), id, units_of(r, id));
+      index_insert(r, fit_of(r), id, cells_of(r, id));
     }
   }
 }

@@ -6,15 +6,19 @@
 
 #define CANARY_BYTES HEAD_BYTES
 
+/* More than any space holds. */
+#define MOST_BYTES (WORD_BITS == 64 ? (size_t)UINT32_MAX << (CELL_SHIFT - 1) : (size_t)1 << 28)
+
 /* Units of a chunk for `size` bytes, of which `extra` more are ours; 0: no space is that large. */
-fh_inline uint32_t units_for(const fh_region *r, size_t size, size_t extra) {
+fh_inline uint32_t cells_for(const fh_region *r, size_t size, size_t extra) {
   extra += HEAD_BYTES + (is_checked(r) ? CANARY_BYTES : 0);
-  if (fh_unlikely(size > ((size_t)(UINT32_MAX - 8) << r->unit_shift) - 64 || size > PTRDIFF_MAX)) {
+  if (fh_unlikely(size > MOST_BYTES)) {
     return 0;
   }
-  uint32_t units = (uint32_t)((size + extra + ((size_t)1 << r->unit_shift) - 1) >> r->unit_shift);
-  units = units < r->least ? r->least : units;
-  return fh_unlikely(is_buddy(r)) ? fh_buddy_round(units) : units;
+  uint32_t mask = (1u << r->fold) - 1;
+  uint32_t cells = ((uint32_t)((size + extra + HEAD_BYTES - 1) >> CELL_SHIFT) + mask) & ~mask;
+  cells = cells < r->least ? r->least : cells;
+  return fh_unlikely(is_buddy(r)) ? fh_buddy_round(cells) : cells;
 }
 
 /* Behind the bytes that were asked for:
@@ -26,11 +30,11 @@ fh_inline uint32_t units_for(const fh_region *r, size_t size, size_t extra) {
 enum { SLACK_FAR = (1 << HEAD_SLACK_BITS) - 1, CANARY = 0xA5, GUARD_MOST = 64 };
 
 fh_inline size_t *far_slack(const fh_region *r, uint32_t id, fh_head low) {
-  return head_of(r, id + low_units(low)) - 1;
+  return head_of(r, id + low_cells(low)) - 1;
 }
 
 fh_inline unsigned char *log_place(const fh_region *r, uint32_t id, fh_head low) {
-  unsigned char *end = (unsigned char *)head_of(r, id + low_units(low));
+  unsigned char *end = (unsigned char *)head_of(r, id + low_cells(low));
   return end - 1 - (low_slack(low) == SLACK_FAR ? sizeof(size_t) : 0);
 }
 
@@ -40,7 +44,7 @@ fh_inline size_t slack_of(const fh_region *r, uint32_t id, fh_head low) {
 }
 
 fh_inline size_t asked_of(const fh_region *r, uint32_t id, fh_head low) {
-  return user_bytes(r, low_units(low)) - slack_of(r, id, low);
+  return user_bytes(r, low_cells(low)) - slack_of(r, id, low);
 }
 
 fh_inline size_t guard_bytes(const fh_region *r, uint32_t id, fh_head low) {
@@ -50,9 +54,9 @@ fh_inline size_t guard_bytes(const fh_region *r, uint32_t id, fh_head low) {
 }
 
 /* A used chunk's head, and what stands behind the bytes that were asked for. */
-fh_inline void chunk_write(fh_region *r, uint32_t id, uint32_t units, size_t size, fh_head flags) {
-  size_t slack = user_bytes(r, units) - size;
-  fh_head low = low_of(units, slack < SLACK_FAR ? (uint32_t)slack : SLACK_FAR, flags | HEAD_USED);
+fh_inline void chunk_write(fh_region *r, uint32_t id, uint32_t cells, size_t size, fh_head flags) {
+  size_t slack = user_bytes(r, cells) - size;
+  fh_head low = low_of(cells, slack < SLACK_FAR ? (uint32_t)slack : SLACK_FAR, flags | HEAD_USED);
   head_write(r, id, low);
   if (fh_unlikely(slack >= SLACK_FAR)) {
     *far_slack(r, id, low) = slack;
@@ -71,15 +75,15 @@ fh_inline bool guard_holds(const fh_region *r, uint32_t id, fh_head low) {
   return i == bytes;
 }
 
-fh_inline void count_in(fh_region *r, uint32_t units, size_t size) {
-  r->used += units;
+fh_inline void count_in(fh_region *r, uint32_t cells, size_t size) {
+  r->used += cells;
   r->requested += size;
   r->chunks++;
   r->peak = r->used > r->peak ? r->used : r->peak;
 }
 
-fh_inline void count_out(fh_region *r, uint32_t units, size_t size) {
-  r->used -= units;
+fh_inline void count_out(fh_region *r, uint32_t cells, size_t size) {
+  r->used -= cells;
   r->requested -= size;
   r->chunks--;
 }

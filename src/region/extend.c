@@ -5,8 +5,8 @@
  * behind. */
 static bool grow_space(fh_region *s, size_t bytes) {
   size_t size = s->size + bytes;
-  uint32_t units = fh_space_units(s, size - s->lead), old = s->end, end = fh_space_close(s, units);
-  if (size < bytes || ((size_t)(units + 1) << s->unit_shift) + s->lead <= size || end < old + s->least) {
+  uint32_t cells = fh_space_cells(s, size - s->lead), old = s->end, end = fh_space_close(s, cells);
+  if (size < bytes || ((size_t)(cells + (1u << s->fold)) << CELL_SHIFT) + s->lead <= size || end < old + s->least) {
     return false; /* more than its heads can count, or too little to be a chunk */
   }
   fh_head before = head_low(s, old) & HEAD_BEFORE_FREE;
@@ -53,17 +53,17 @@ static uint32_t free_tail(const fh_region *s) {
 /* Buddies end in pieces of any length: they go one by one. */
 static uint32_t cut_buddies(fh_region *s) {
   uint32_t end = s->first, at = s->first;
-  for (uint32_t units; at < s->end; at += units) {
-    units = units_of(s, at);
-    if (units == 0) {
+  for (uint32_t cells; at < s->end; at += cells) {
+    cells = cells_of(s, at);
+    if (cells == 0) {
       break;
     }
     if (is_used(s, at)) {
-      end = at + units;
+      end = at + cells;
     }
   }
   for (uint32_t next, id = end; id < at; id = next) {
-    next = id + units_of(s, id);
+    next = id + cells_of(s, id);
     hole_take(s, id, next - id);
   }
   return end;
@@ -73,11 +73,11 @@ static uint32_t cut_tail(fh_region *s) {
   if (is_buddy(s)) {
     return cut_buddies(s);
   }
-  uint32_t units = free_tail(s);
-  if (units != 0) {
-    hole_take(s, s->end - units, units);
+  uint32_t cells = free_tail(s);
+  if (cells != 0) {
+    hole_take(s, s->end - cells, cells);
   }
-  return s->end - units;
+  return s->end - cells;
 }
 
 size_t fh_region_trim(fh_region *r) {
@@ -91,7 +91,7 @@ size_t fh_region_trim(fh_region *r) {
     return 0;
   }
   s->end = end;
-  s->size = s->lead + ((size_t)end << s->unit_shift);
+  s->size = s->lead + ((size_t)end << CELL_SHIFT);
   head_write(s, end, low_of(0, 0, HEAD_USED));
   return before - s->size;
 }

@@ -1,49 +1,61 @@
 #include "region/holes.h"
 
-void fh_hole_join(fh_region *r, uint32_t id, uint32_t units) { hole_join(r, fit_of(r), id, units); }
+void fh_index_insert(fh_region *r, uint32_t id, uint32_t length) {
+  fh_good_insert(&r->good, tables_of(r), &hole_access, r, id, length);
+}
 
-void fh_buddy_give(fh_region *r, uint32_t id, uint32_t units) {
+void fh_index_remove(fh_region *r, uint32_t id, uint32_t length) {
+  fh_good_remove(&r->good, tables_of(r), &hole_access, r, id, length);
+}
+
+uint32_t fh_index_find(fh_region *r, uint32_t length) {
+  return fh_good_find(&r->good, tables_of(r), &hole_access, r, length);
+}
+
+void fh_hole_join(fh_region *r, uint32_t id, uint32_t cells) { hole_join(r, fit_of(r), false, id, cells); }
+
+void fh_buddy_give(fh_region *r, uint32_t id, uint32_t cells) {
   uint32_t offset = id - r->first, all = r->end - r->first;
   for (;;) {
-    uint32_t buddy = fh_buddy_of(offset, units);
-    if (buddy >= all || all - buddy < units || is_used(r, r->first + buddy) || units_of(r, r->first + buddy) != units) {
+    uint32_t buddy = fh_buddy_of(offset, cells);
+    if (buddy >= all || all - buddy < cells || is_used(r, r->first + buddy) || cells_of(r, r->first + buddy) != cells) {
       break;
     }
-    head_write(r, r->first + offset, low_of(units, 0, 0));
-    hole_take(r, r->first + buddy, units);
-    offset &= ~units;
-    units *= 2;
+    head_write(r, r->first + offset, low_of(cells, 0, 0));
+    hole_take(r, r->first + buddy, cells);
+    offset &= ~cells;
+    cells *= 2;
   }
-  hole_add(r, r->first + offset, units);
+  hole_add(r, r->first + offset, cells);
 }
 
 void fh_buddy_fill(fh_region *r, uint32_t from, uint32_t to) {
   while (to - from >= r->least) {
-    uint32_t units = fh_buddy_first(from - r->first, to - from);
-    fh_buddy_give(r, from, units);
-    from += units;
+    uint32_t cells = fh_buddy_first(from - r->first, to - from);
+    fh_buddy_give(r, from, cells);
+    from += cells;
   }
 }
 
-void fh_buddy_cut(fh_region *r, uint32_t id, uint32_t units, uint32_t keep) {
-  while (units / 2 >= keep) {
-    units /= 2;
-    hole_add(r, id + units, units);
+void fh_buddy_cut(fh_region *r, uint32_t id, uint32_t cells, uint32_t keep) {
+  while (cells / 2 >= keep) {
+    cells /= 2;
+    hole_add(r, id + cells, cells);
   }
 }
 
-void fh_hole_give(fh_region *r, uint32_t id, uint32_t units) {
+void fh_hole_give(fh_region *r, uint32_t id, uint32_t cells) {
   if (fh_unlikely(is_buddy(r))) {
-    fh_buddy_give(r, id, units);
+    fh_buddy_give(r, id, cells);
   } else {
-    fh_hole_join(r, id, units);
+    fh_hole_join(r, id, cells);
   }
 }
 
 static uint32_t most_of_list(fh_region *r) {
   uint32_t most = 0;
   for (uint32_t id = r->list.first; id != FH_NONE; id = hole_links(r, id)[FH_NEXT]) {
-    most = units_of(r, id) > most ? units_of(r, id) : most;
+    most = cells_of(r, id) > most ? cells_of(r, id) : most;
   }
   return most;
 }
@@ -53,5 +65,5 @@ uint32_t fh_hole_most(fh_region *r) {
     return most_of_list(r);
   }
   uint32_t id = fh_good_largest(&r->good, tables_of(r), &hole_access, r);
-  return id == FH_NONE ? 0 : units_of(r, id);
+  return id == FH_NONE ? 0 : cells_of(r, id);
 }

@@ -5,7 +5,9 @@
 
 #include "region/space.h"
 
-fh_inline fh_fit_word hole_length(void *space, uint32_t id) { return units_of((const fh_region *)space, id); }
+fh_inline fh_fit_word hole_length(void *space, uint32_t id) {
+  return cells_of((const fh_region *)space, id) >> ((const fh_region *)space)->fold;
+}
 
 fh_inline uint64_t hole_address(void *space, uint32_t id) {
   (void)space;
@@ -39,85 +41,105 @@ fh_inline fh_list_policy list_policy(int fit) {
   }
 }
 
+/* holes.c: the ways of long holes, and whatever is rare. */
+void fh_index_insert(fh_region *r, uint32_t id, uint32_t length);
+void fh_index_remove(fh_region *r, uint32_t id, uint32_t length);
+uint32_t fh_index_find(fh_region *r, uint32_t length);
+
 /* What follows is inlined with a policy that is a constant where it matters. */
 
-fh_inline void index_insert(fh_region *r, int fit, uint32_t id, uint32_t units) {
+fh_inline void index_insert(fh_region *r, int fit, uint32_t id, uint32_t cells) {
+  uint32_t length = cells >> r->fold;
   if (is_list(fit)) {
     fh_list_insert(&r->list, &hole_access, r, FH_LIST_ADDRESS, id);
+  } else if (fh_likely(length < FH_GOOD_EXACT)) {
+    fh_good_insert_exact(&r->good, tables_of(r), &hole_access, r, id, length);
   } else {
-    fh_good_insert(&r->good, tables_of(r), &hole_access, r, id, units);
+    fh_index_insert(r, id, length);
   }
 }
 
-fh_inline void index_remove(fh_region *r, int fit, uint32_t id, uint32_t units) {
+fh_inline void index_remove(fh_region *r, int fit, uint32_t id, uint32_t cells) {
+  uint32_t length = cells >> r->fold;
   if (is_list(fit)) {
     fh_list_remove(&r->list, &hole_access, r, id);
+  } else if (fh_likely(length < FH_GOOD_EXACT)) {
+    fh_good_remove_exact(&r->good, tables_of(r), &hole_access, r, id, length);
   } else {
-    fh_good_remove(&r->good, tables_of(r), &hole_access, r, id, units);
+    fh_index_remove(r, id, length);
   }
 }
 
-/* A hole of at least that many units, as the policy wants it. */
-fh_inline uint32_t index_find(fh_region *r, int fit, uint32_t units) {
+/* A hole of at least that many cells, as the policy wants it. */
+fh_inline uint32_t index_find(fh_region *r, int fit, uint32_t cells) {
+  uint32_t length = (cells >> r->fold) + (cells & ((1u << r->fold) - 1)), id;
   if (is_list(fit)) {
-    return fh_list_find(&r->list, &hole_access, r, list_policy(fit), units);
+    return fh_list_find(&r->list, &hole_access, r, list_policy(fit), length);
   }
-  return fh_good_find(&r->good, tables_of(r), &hole_access, r, units);
+  if (fh_likely(fh_good_find_exact(&r->good, tables_of(r), length, &id))) {
+    return id;
+  }
+  return fh_index_find(r, length);
 }
 
-/* Writes the hole [id, id + units). The chunk behind is told by the caller, who knows whether it knows already. */
-fh_inline void hole_write(fh_region *r, int fit, uint32_t id, uint32_t units) {
-  head_write(r, id, low_of(units, 0, 0));
-  *foot_before(r, id + units) = units;
-  index_insert(r, fit, id, units);
+/* Writes the hole [id, id + cells). The chunk behind is told by the caller, who knows whether it knows already. */
+fh_inline void hole_write(fh_region *r, int fit, bool plain, uint32_t id, uint32_t cells) {
+  if (plain) {
+    head_write_plain(r, id, low_of(cells, 0, 0));
+  } else {
+    head_write(r, id, low_of(cells, 0, 0));
+  }
+  *foot_before(r, id + cells) = cells;
+  index_insert(r, fit, id, cells);
 }
 
 /* The same of a hole that was none. */
-fh_inline void hole_add(fh_region *r, uint32_t id, uint32_t units) {
+fh_inline void hole_add(fh_region *r, uint32_t id, uint32_t cells) {
   r->holes++;
-  hole_write(r, fit_of(r), id, units);
+  hole_write(r, fit_of(r), false, id, cells);
 }
 
-/* Takes a hole of that many units out of the index. */
-fh_inline void hole_take(fh_region *r, uint32_t id, uint32_t units) {
+/* Takes a hole of that many cells out of the index. */
+fh_inline void hole_take(fh_region *r, uint32_t id, uint32_t cells) {
   r->holes--;
-  index_remove(r, fit_of(r), id, units);
+  index_remove(r, fit_of(r), id, cells);
 }
 
 /* Whose hole ends where `id` begins; only when its head says BEFORE_FREE. */
 fh_inline uint32_t hole_before(const fh_region *r, uint32_t id) { return id - *foot_before(r, id); }
 
-/* Gives units back, joined to both neighbours. What is left of the head in the middle says: given back. */
-fh_inline void hole_join(fh_region *r, int fit, uint32_t id, uint32_t units) {
-  uint32_t behind = id + units;
+/* Gives cells back, joined to both neighbours. What is left of the head in the middle says: given back. */
+fh_inline void hole_join(fh_region *r, int fit, bool plain, uint32_t id, uint32_t cells) {
+  uint32_t behind = id + cells;
   fh_head low = head_low(r, behind), own = *head_of(r, id);
-  r->holes++;
   if ((low & HEAD_USED) == 0) {
-    uint32_t more = low_units(low);
+    uint32_t more = low_cells(low);
     index_remove(r, fit, behind, more);
     r->holes--;
-    units += more;
+    cells += more;
+  } else if (plain) {
+    *head_of(r, behind) |= HEAD_BEFORE_FREE;
   } else {
     head_write(r, behind, low | HEAD_BEFORE_FREE);
   }
   if ((own & HEAD_BEFORE_FREE) != 0) {
     uint32_t before = hole_before(r, id), more = id - before;
-    head_write(r, id, low_of(units, 0, 0));
+    head_write(r, id, low_of(cells, 0, 0));
     index_remove(r, fit, before, more);
-    r->holes--;
     id = before;
-    units += more;
+    cells += more;
+  } else {
+    r->holes++;
   }
-  hole_write(r, fit, id, units);
+  hole_write(r, fit, plain, id, cells);
 }
 
-/* holes.c: buddies, and what is rare. */
-void fh_hole_join(fh_region *r, uint32_t id, uint32_t units);
-void fh_buddy_give(fh_region *r, uint32_t id, uint32_t units); /* a piece, joined to its buddy as often as it goes */
+void fh_hole_join(fh_region *r, uint32_t id, uint32_t cells);
+void fh_buddy_give(fh_region *r, uint32_t id, uint32_t cells); /* a piece, joined to its buddy as often as it goes */
 void fh_buddy_fill(fh_region *r, uint32_t from, uint32_t to);  /* gives back a stretch as pieces */
-void fh_buddy_cut(fh_region *r, uint32_t id, uint32_t units,
+void fh_buddy_cut(fh_region *r, uint32_t id, uint32_t cells,
                   uint32_t keep);                             /* a taken piece, halved until it is `keep` */
-void fh_hole_give(fh_region *r, uint32_t id, uint32_t units); /* by policy */
-uint32_t fh_hole_most(fh_region *r);                          /* units of the largest hole */
+void fh_hole_give(fh_region *r, uint32_t id, uint32_t cells); /* by policy */
+uint32_t fh_hole_most(fh_region *r);                          /* cells of the largest hole */
 
 #endif

@@ -3,52 +3,52 @@
 
 typedef struct change {
   fh_region *r;
-  uint32_t id, units; /* the chunk as it is */
+  uint32_t id, cells; /* the chunk as it is */
   fh_head flags;      /* ALIGNED and BEFORE_FREE of it */
   size_t asked, size; /* before and after */
   uint32_t need;
   unsigned char log; /* of the alignment, where there is one */
 } change;
 
-/* The chunk of `units` at `id`, of which `need` are wanted; the rest is given back where it can be a chunk or join one.
+/* The chunk of `cells` at `id`, of which `need` are wanted; the rest is given back where it can be a chunk or join one.
  */
-static void settle(const change *c, uint32_t id, uint32_t units, fh_head flags) {
+static void settle(const change *c, uint32_t id, uint32_t cells, fh_head flags) {
   fh_region *r = c->r;
-  uint32_t rest = units - c->need;
-  bool split = rest >= r->least || (rest != 0 && !is_used(r, id + units));
-  uint32_t keep = split ? c->need : units;
+  uint32_t rest = cells - c->need;
+  bool split = rest >= r->least || (rest != 0 && !is_used(r, id + cells));
+  uint32_t keep = split ? c->need : cells;
   chunk_write(r, id, keep, c->size, flags);
   if ((flags & HEAD_ALIGNED) != 0) {
     *log_place(r, id, head_low(r, id)) = c->log;
   }
-  if (keep != units) {
-    head_write(r, id + keep, low_of(units - keep, 0, 0));
-    fh_hole_join(r, id + keep, units - keep);
+  if (keep != cells) {
+    head_write(r, id + keep, low_of(cells - keep, 0, 0));
+    fh_hole_join(r, id + keep, cells - keep);
   } else {
-    head_flag(r, id + units, HEAD_BEFORE_FREE, false);
+    head_flag(r, id + cells, HEAD_BEFORE_FREE, false);
   }
-  count_out(r, c->units, c->asked);
+  count_out(r, c->cells, c->asked);
   count_in(r, keep, c->size);
 }
 
-static uint32_t units_behind(const change *c) {
-  uint32_t behind = c->id + c->units;
-  return is_used(c->r, behind) ? 0 : units_of(c->r, behind);
+static uint32_t cells_behind(const change *c) {
+  uint32_t behind = c->id + c->cells;
+  return is_used(c->r, behind) ? 0 : cells_of(c->r, behind);
 }
 
 static void take_behind(const change *c, uint32_t more) {
   if (more != 0) {
-    hole_take(c->r, c->id + c->units, more);
+    hole_take(c->r, c->id + c->cells, more);
   }
 }
 
 static bool forward(const change *c) {
-  uint32_t more = units_behind(c);
-  if (c->units + more < c->need) {
+  uint32_t more = cells_behind(c);
+  if (c->cells + more < c->need) {
     return false;
   }
   take_behind(c, more);
-  settle(c, c->id, c->units + more, c->flags);
+  settle(c, c->id, c->cells + more, c->flags);
   return true;
 }
 
@@ -58,22 +58,22 @@ static void *backward(const change *c) {
   if ((c->flags & HEAD_BEFORE_FREE) == 0) {
     return NULL;
   }
-  uint32_t before = hole_before(r, c->id), front = c->id - before, more = units_behind(c);
+  uint32_t before = hole_before(r, c->id), front = c->id - before, more = cells_behind(c);
   size_t mask = (c->flags & HEAD_ALIGNED) != 0 ? ((size_t)1 << c->log) - 1 : 0;
-  if (front + c->units + more < c->need || ((uintptr_t)space_user(r, before) & mask) != 0) {
+  if (front + c->cells + more < c->need || ((uintptr_t)space_user(r, before) & mask) != 0) {
     return NULL;
   }
   hole_take(r, before, front);
   take_behind(c, more);
-  head_write(r, c->id, low_of(c->units, 0, 0)); /* no chunk begins here any more */
+  head_write(r, c->id, low_of(c->cells, 0, 0)); /* no chunk begins here any more */
   __builtin_memmove(space_user(r, before), space_user(r, c->id), c->asked < c->size ? c->asked : c->size);
-  settle(c, before, front + c->units + more, c->flags & HEAD_ALIGNED);
+  settle(c, before, front + c->cells + more, c->flags & HEAD_ALIGNED);
   return space_user(r, before);
 }
 
 /* A piece halves in place; it never grows there. */
 static bool resize_buddy(const change *c) {
-  if (c->need > c->units) {
+  if (c->need > c->cells) {
     return false;
   }
   fh_region *r = c->r;
@@ -81,8 +81,8 @@ static bool resize_buddy(const change *c) {
   if ((c->flags & HEAD_ALIGNED) != 0) {
     *log_place(r, c->id, head_low(r, c->id)) = c->log;
   }
-  fh_buddy_cut(r, c->id, c->units, c->need);
-  count_out(r, c->units, c->asked);
+  fh_buddy_cut(r, c->id, c->cells, c->need);
+  count_out(r, c->cells, c->asked);
   count_in(r, c->need, c->size);
   return true;
 }
@@ -101,16 +101,16 @@ static void *move(fh_region *region, const change *c) {
 
 static void *resize(fh_region *region, change *c) {
   void *old = space_user(c->r, c->id);
-  c->need = units_for(c->r, c->size, (c->flags & HEAD_ALIGNED) != 0);
+  c->need = cells_for(c->r, c->size, (c->flags & HEAD_ALIGNED) != 0);
   if (c->need == 0) {
     return move(region, c);
   }
   if (is_buddy(c->r)) {
     return resize_buddy(c) ? old : move(region, c);
   }
-  if (c->need <= c->units || forward(c)) {
-    if (c->need <= c->units) {
-      settle(c, c->id, c->units, c->flags);
+  if (c->need <= c->cells || forward(c)) {
+    if (c->need <= c->cells) {
+      settle(c, c->id, c->cells, c->flags);
     }
     return old;
   }
@@ -134,7 +134,7 @@ void *fh_region_realloc(fh_region *region, void *pointer, size_t size) {
     return NULL;
   }
   fh_head low = head_low(c.r, c.id);
-  c.units = low_units(low);
+  c.cells = low_cells(low);
   c.flags = low & (HEAD_ALIGNED | HEAD_BEFORE_FREE);
   c.asked = asked_of(c.r, c.id, low);
   c.log = (low & HEAD_ALIGNED) != 0 ? *log_place(c.r, c.id, low) : 0;

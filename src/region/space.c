@@ -3,29 +3,24 @@
 
 #include "region/holes.h"
 
-#define MOST_UNITS (UINT32_MAX >> (32 - HEAD_UNITS_BITS))
+#define MOST_CELLS (UINT32_MAX >> (32 - HEAD_CELLS_BITS))
 
-/* What of a head is tag. On 32 bits it has none to spare but those that the units of this space do not need; it may be
+/* What of a head is tag. On 32 bits it has none to spare but those that the cells of this space do not need; it may be
  * extended, so some more are kept free than it needs now. */
-static fh_head tag_mask(uint32_t units) {
-  unsigned bits = HEAD_UNITS_BITS;
+static fh_head tag_mask(uint32_t cells) {
+  unsigned bits = HEAD_CELLS_BITS;
   if (WORD_BITS == 32) {
-    unsigned need = fh_highest_bit_32(units | 1) + 2;
-    bits = need < 16 ? 16 : need < HEAD_UNITS_BITS ? need : HEAD_UNITS_BITS;
+    unsigned need = fh_highest_bit_32(cells | 1) + 2;
+    bits = need < 16 ? 16 : need < HEAD_CELLS_BITS ? need : HEAD_CELLS_BITS;
   }
-  return HEAD_UNITS_SHIFT + bits >= WORD_BITS ? 0 : ~(fh_head)0 << ((HEAD_UNITS_SHIFT + bits) % WORD_BITS);
+  return HEAD_CELLS_SHIFT + bits >= WORD_BITS ? 0 : ~(fh_head)0 << ((HEAD_CELLS_SHIFT + bits) % WORD_BITS);
 }
 
-static unsigned unit_shift(unsigned flags) {
-  unsigned word = WORD_BITS == 64 ? 3 : 2;
-  return (flags & FH_REGION_PACKED) != 0 ? word : word + 1;
-}
-
-/* The smallest chunk holds a hole's links and its length at the end; a buddy's is a power of two. */
-static uint8_t least_units(fh_fit fit, unsigned shift) {
-  unsigned bytes = HEAD_BYTES + 2 * (unsigned)sizeof(uint32_t) + (unsigned)sizeof(uint32_t);
-  unsigned units = (bytes + (1u << shift) - 1) >> shift;
-  return (uint8_t)(fit == FH_FIT_BUDDY && units == 3 ? 4 : units);
+/* The smallest chunk holds a hole's links and its length at the end, in whole units; a buddy's is a power of two. */
+static uint8_t least_cells(const fh_region *r) {
+  unsigned bytes = (unsigned)(HEAD_BYTES + 3 * sizeof(uint32_t)), unit = (unsigned)HEAD_BYTES << r->fold;
+  unsigned cells = (bytes + unit - 1) / unit << r->fold;
+  return (uint8_t)(is_buddy(r) && cells == 3 ? 4 : cells);
 }
 
 static size_t table_bytes(const fh_region *r) {
@@ -33,33 +28,35 @@ static size_t table_bytes(const fh_region *r) {
   return list ? 0 : fh_good_words(&r->good) * sizeof(size_t) + r->good.bins * sizeof(uint32_t);
 }
 
-void fh_space_shape(fh_region *r, uint32_t units) {
-  r->unit_shift = (uint8_t)unit_shift(r->flags);
-  r->least = least_units((fh_fit)fit_of(r), r->unit_shift);
-  r->shaped = units;
-  r->tag_mask = tag_mask(units);
+void fh_space_shape(fh_region *r, uint32_t cells) {
+  r->fold = (r->flags & FH_REGION_PACKED) == 0;
+  r->least = least_cells(r);
+  r->plain = fit_of(r) == FH_FIT_GOOD && !is_checked(r);
+  r->shaped = cells;
+  r->tag_mask = tag_mask(cells);
   r->tag_mix = is_checked(r) ? (fh_head)UINT64_C(0xD6E8FEB86659FD93) : 0;
-  fh_good_shape(&r->good, units, (r->flags & FH_REGION_BOUNDED) != 0);
+  fh_good_shape(&r->good, cells >> r->fold, (r->flags & FH_REGION_BOUNDED) != 0);
   r->heads_at = (uint32_t)(sizeof *r + fh_good_words(&r->good) * sizeof(size_t));
 }
 
 uint32_t fh_space_first(const fh_region *r) {
-  return (uint32_t)((sizeof *r + table_bytes(r) + HEAD_BYTES + ((size_t)1 << r->unit_shift) - 1) >> r->unit_shift);
+  size_t unit = HEAD_BYTES << r->fold;
+  return (uint32_t)(fh_round_up(sizeof *r + table_bytes(r) + HEAD_BYTES, unit) >> CELL_SHIFT);
 }
 
 /* Buddies' pieces are as aligned as what they are cut from: a line of the cache is worth some bytes. */
 static uint32_t aligned_first(const fh_region *r) {
   uint32_t first = fh_space_first(r);
   while (is_buddy(r) && ((uintptr_t)space_user(r, first) & (FH_BUDDY_ALIGN - 1)) != 0) {
-    first++;
+    first += 1u << r->fold;
   }
   return first;
 }
 
-uint32_t fh_space_units(const fh_region *r, size_t bytes) {
-  uint32_t most = WORD_BITS == 64 ? MOST_UNITS : (uint32_t)(~tags(r) >> HEAD_UNITS_SHIFT);
-  size_t units = bytes >> r->unit_shift;
-  return units < most ? (uint32_t)units : most;
+uint32_t fh_space_cells(const fh_region *r, size_t bytes) {
+  uint32_t most = WORD_BITS == 64 ? MOST_CELLS : (uint32_t)(~tags(r) >> HEAD_CELLS_SHIFT);
+  size_t cells = bytes >> CELL_SHIFT;
+  return (cells < most ? (uint32_t)cells : most) >> r->fold << r->fold;
 }
 
 /* Buddies leave what is no piece behind the closing head. */
@@ -73,12 +70,12 @@ fh_region *fh_space_make(void *memory, size_t bytes, fh_fit fit, unsigned flags)
   if (memory == NULL || bytes < lead + sizeof *r || (uintptr_t)memory + bytes < bytes) {
     return NULL;
   }
-  size_t rest = bytes - lead, most = (size_t)MOST_UNITS << unit_shift(flags);
+  size_t rest = bytes - lead, most = (size_t)MOST_CELLS << CELL_SHIFT;
   rest = rest < most ? rest : most;
   *r = (fh_region){.magic = FH_REGION_MAGIC, .fit = (uint8_t)fit, .flags = (uint8_t)flags, .lead = (uint8_t)lead};
-  fh_space_shape(r, (uint32_t)(rest >> unit_shift(flags)));
+  fh_space_shape(r, (uint32_t)(rest >> CELL_SHIFT));
   r->first = aligned_first(r);
-  r->end = fh_space_close(r, fh_space_units(r, rest));
+  r->end = fh_space_close(r, fh_space_cells(r, rest));
   r->size = rest + lead;
   if (r->first >= r->end || r->end - r->first < r->least) {
     r->magic = 0;

@@ -4,19 +4,21 @@
  *   | fh_region | bits and heads  | head | user ... | head | next prev ..... length | head |  closing head
  *   |           | of the index    |      |          |      | children               |      |
  *   +-----------+-----------------+------+----------+------+-------------------------+------+---
- *   ^ aligned to a unit                  ^ used chunk      ^ hole                  ^ in its last 4 bytes: its units
+ *   ^ aligned to a unit                  ^ used chunk      ^ hole                  ^ in its last 4 bytes: its cells
  *
- * A chunk is named by the number of the unit at which its user bytes begin, counted from the space, so a name is the
- * same wherever the space is mapped. Its head is the word before. From bit 0 of a head on:
+ * Lengths are counted in cells, words of 8 (4) bytes. A chunk is named by the cell at which its user bytes begin,
+ * counted from the space, so a name is the same wherever the space is mapped. Its head is the word before. From bit 0
+ * of a head on:
  *
- *   USED  BEFORE_FREE  ALIGNED  | slack | units | tag
+ *   USED  BEFORE_FREE  ALIGNED  | slack | cells | tag
  *
  *   slack   user bytes that were not asked for
- *   units   the whole chunk, head and all; 0: the closing head
+ *   cells   the whole chunk, head and all; 0: the closing head
  *   tag     depends on the chunk's name, and in a checked region on the other bits of the head too: nothing but a head
  *           that was written here has it
  *
- * A unit is what pointers are aligned to. The last user byte of an ALIGNED chunk holds the logarithm of its alignment.
+ * A unit is what pointers are aligned to: two cells, or one in a packed region. The last user byte of an ALIGNED chunk
+ * holds the logarithm of its alignment.
  */
 #ifndef FH_REGION_SPACE_H
 #define FH_REGION_SPACE_H
@@ -29,7 +31,7 @@
 
 typedef size_t fh_head;
 
-enum { WORD_BITS = sizeof(fh_head) * 8 };
+enum { WORD_BITS = sizeof(fh_head) * 8, CELL_SHIFT = sizeof(fh_head) == 8 ? 3 : 2 };
 
 #define HEAD_BYTES sizeof(fh_head)
 
@@ -39,8 +41,8 @@ enum {
   HEAD_ALIGNED = 4,
   HEAD_SLACK_SHIFT = 3,
   HEAD_SLACK_BITS = WORD_BITS == 64 ? 6 : 5,
-  HEAD_UNITS_SHIFT = HEAD_SLACK_SHIFT + HEAD_SLACK_BITS,
-  HEAD_UNITS_BITS = WORD_BITS == 64 ? 32 : 24
+  HEAD_CELLS_SHIFT = HEAD_SLACK_SHIFT + HEAD_SLACK_BITS,
+  HEAD_CELLS_BITS = WORD_BITS == 64 ? 32 : 24
 };
 
 enum { FH_SPACE_ALIGN = WORD_BITS == 64 ? 16 : 8, FH_BUDDY_ALIGN = 64 };
@@ -50,14 +52,15 @@ enum { FH_SPACE_ALIGN = WORD_BITS == 64 ? 16 : 8, FH_BUDDY_ALIGN = 64 };
 struct fh_region {
   uint32_t magic;
   uint8_t fit, flags;
-  uint8_t why;        /* fh_status of the last call that failed; of the first space only */
-  uint8_t lead;       /* bytes of the caller's in front of this, lost to alignment */
-  uint8_t unit_shift; /* log2 of a unit */
-  uint8_t least;      /* units of the smallest chunk */
-  uint16_t spare;
-  uint32_t shaped;     /* units that the index was made for */
+  uint8_t why;   /* fh_status of the last call that failed; of the first space only */
+  uint8_t lead;  /* bytes of the caller's in front of this, lost to alignment */
+  uint8_t fold;  /* log2 of the cells in a unit, in which the index measures */
+  uint8_t least; /* cells of the smallest chunk */
+  uint8_t plain; /* GOOD and not checked: the short ways through alloc and free */
+  uint8_t spare;
+  uint32_t shaped;     /* cells that the index was made for */
   uint32_t first, end; /* names: of the first chunk, of the closing head */
-  uint32_t used, peak; /* units in chunks; the rest is in holes */
+  uint32_t used, peak; /* cells in chunks; the rest is in holes */
   uint32_t chunks, holes;
   size_t size;       /* bytes that were handed to this space */
   size_t requested;  /* bytes that callers asked for */
@@ -79,7 +82,7 @@ struct fh_region {
 #endif
 
 fh_inline char *space_user(const fh_region *r, uint32_t id) {
-  return (char *)(uintptr_t)r + ((size_t)id << r->unit_shift);
+  return (char *)(uintptr_t)r + ((size_t)id << CELL_SHIFT);
 }
 
 fh_inline fh_head *head_of(const fh_region *r, uint32_t id) { return (fh_head *)(void *)space_user(r, id) - 1; }
@@ -88,7 +91,7 @@ fh_inline bool is_checked(const fh_region *r) { return (r->flags & FH_REGION_CHE
 
 /* Heads. */
 
-enum { TAG_LOW_BIT = HEAD_UNITS_SHIFT + HEAD_UNITS_BITS };
+enum { TAG_LOW_BIT = HEAD_CELLS_SHIFT + HEAD_CELLS_BITS };
 
 fh_inline fh_head tags(const fh_region *r) {
 #if SIZE_MAX > UINT32_MAX
@@ -99,8 +102,18 @@ fh_inline fh_head tags(const fh_region *r) {
 #endif
 }
 
+fh_inline fh_head plain_tag(const fh_region *r, uint32_t id) {
+#if SIZE_MAX > UINT32_MAX
+  (void)r;
+  return (fh_head)(id * UINT32_C(0x9E3779B1)) << TAG_LOW_BIT;
+#else
+  return id * UINT32_C(0x9E3779B1) & tags(r);
+#endif
+}
+
 fh_inline fh_head head_tag(const fh_region *r, uint32_t id, fh_head low) {
-  return (id * (fh_head)(WORD_BITS == 64 ? UINT64_C(0x9E3779B97F4A7C15) : 0x9E3779B1u) + low * r->tag_mix) & tags(r);
+  fh_head tag = plain_tag(r, id);
+  return fh_likely(r->tag_mix == 0) ? tag : (tag ^ low * r->tag_mix) & tags(r);
 }
 
 fh_inline fh_head head_low(const fh_region *r, uint32_t id) { return *head_of(r, id) & ~tags(r); }
@@ -114,17 +127,26 @@ fh_inline void head_write(const fh_region *r, uint32_t id, fh_head low) {
   *head_of(r, id) = low | head_tag(r, id, low);
 }
 
-fh_inline fh_head low_of(uint32_t units, uint32_t slack, fh_head flags) {
-  return (fh_head)units << HEAD_UNITS_SHIFT | (fh_head)slack << HEAD_SLACK_SHIFT | flags;
+/* For a region that is known not to be checked. */
+fh_inline void head_write_plain(const fh_region *r, uint32_t id, fh_head low) {
+  *head_of(r, id) = low | plain_tag(r, id);
 }
 
-fh_inline uint32_t low_units(fh_head low) { return (uint32_t)(low >> HEAD_UNITS_SHIFT); }
+fh_inline bool head_is_ours_plain(const fh_region *r, uint32_t id) {
+  return ((*head_of(r, id) ^ plain_tag(r, id)) & tags(r)) == 0;
+}
+
+fh_inline fh_head low_of(uint32_t cells, uint32_t slack, fh_head flags) {
+  return (fh_head)cells << HEAD_CELLS_SHIFT | (fh_head)slack << HEAD_SLACK_SHIFT | flags;
+}
+
+fh_inline uint32_t low_cells(fh_head low) { return (uint32_t)(low >> HEAD_CELLS_SHIFT); }
 
 fh_inline uint32_t low_slack(fh_head low) {
   return (uint32_t)(low >> HEAD_SLACK_SHIFT) & ((1u << HEAD_SLACK_BITS) - 1);
 }
 
-fh_inline uint32_t units_of(const fh_region *r, uint32_t id) { return low_units(head_low(r, id)); }
+fh_inline uint32_t cells_of(const fh_region *r, uint32_t id) { return low_cells(head_low(r, id)); }
 
 fh_inline bool is_used(const fh_region *r, uint32_t id) { return (*head_of(r, id) & HEAD_USED) != 0; }
 
@@ -134,15 +156,16 @@ fh_inline void head_flag(const fh_region *r, uint32_t id, fh_head flag, bool set
   head_write(r, id, set ? low | flag : low & ~flag);
 }
 
-/* The last four bytes of the stretch of units that ends where `id` has its head. */
+/* The last four bytes of the stretch of cells that ends where `id` has its head. */
 fh_inline uint32_t *foot_before(const fh_region *r, uint32_t id) { return (uint32_t *)(void *)head_of(r, id) - 1; }
 
-/* Bytes the caller may use of a chunk of that many units, and what of them an allocation of ours needs for itself. */
-fh_inline size_t user_bytes(const fh_region *r, uint32_t units) {
-  return ((size_t)units << r->unit_shift) - HEAD_BYTES;
+/* Bytes the caller may use of a chunk of that many cells, and what of them an allocation of ours needs for itself. */
+fh_inline size_t user_bytes(const fh_region *r, uint32_t cells) {
+  (void)r;
+  return ((size_t)cells << CELL_SHIFT) - HEAD_BYTES;
 }
 
-fh_inline uint32_t free_units(const fh_region *r) { return r->end - r->first - r->used; }
+fh_inline uint32_t free_cells(const fh_region *r) { return r->end - r->first - r->used; }
 
 /* Further spaces. */
 
@@ -172,9 +195,9 @@ fh_inline fh_status fail(fh_region *r, fh_status why) {
 
 /* space.c */
 fh_region *fh_space_make(void *memory, size_t bytes, fh_fit fit, unsigned flags); /* one hole; NULL: too small */
-void fh_space_shape(fh_region *r, uint32_t units);         /* what follows from fit, flags and units */
+void fh_space_shape(fh_region *r, uint32_t cells);         /* what follows from fit, flags and cells */
 uint32_t fh_space_first(const fh_region *r);               /* the lowest name that a chunk may have */
-uint32_t fh_space_units(const fh_region *r, size_t bytes); /* name of the closing head in so many bytes */
+uint32_t fh_space_cells(const fh_region *r, size_t bytes); /* name of the closing head in so many bytes */
 uint32_t fh_space_close(const fh_region *r, uint32_t end); /* the same, where the policy wants it */
 void fh_space_free_all(fh_region *r, uint32_t from);
 
