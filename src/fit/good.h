@@ -164,64 +164,64 @@ static inline uint32_t fh_good_trie_leaf(const fh_fit_access *a, void *space, ui
   return leaf;
 }
 
-static inline void fh_good_trie_remove(const fh_fit_access *a, void *space, uint32_t *slot, fh_fit_word bit,
-                                       uint32_t hole, fh_fit_word length) {
-  const uint32_t *links = a->links(space, hole);
-  uint32_t heir = links[FH_NEXT];
-  if (links[FH_PREV] != FH_NONE) {
-    fh_good_unlink(a, space, links);
-    return;
-  }
+/* Takes the node in `slot` off, for which `heir` steps in: what hangs on it, or a leaf. */
+static inline void fh_good_trie_take(const fh_fit_access *a, void *space, uint32_t *slot) {
+  uint32_t node = *slot, heir = a->links(space, node)[FH_NEXT];
   if (heir != FH_NONE) {
     a->links(space, heir)[FH_PREV] = FH_NONE;
   } else {
-    heir = fh_good_trie_leaf(a, space, hole);
-  }
-  for (; *slot != hole; bit >>= 1) {
-    slot = &a->children(space, *slot)[(length & bit) != 0];
+    heir = fh_good_trie_leaf(a, space, node);
   }
   *slot = heir;
   if (heir != FH_NONE) {
-    const uint32_t *children = a->children(space, hole);
+    const uint32_t *children = a->children(space, node);
     uint32_t *inherited = a->children(space, heir);
     inherited[0] = children[0];
     inherited[1] = children[1];
   }
 }
 
-/* The smaller of two nodes that both may be none or too short. */
-fh_inline uint32_t fh_good_better(const fh_fit_access *a, void *space, uint32_t best, fh_fit_word *best_length,
-                                  uint32_t node, fh_fit_word need) {
-  fh_fit_word length = a->length(space, node);
-  if (length >= need && length < *best_length) {
-    *best_length = length;
-    return node;
+static inline void fh_good_trie_remove(const fh_fit_access *a, void *space, uint32_t *slot, fh_fit_word bit,
+                                       uint32_t hole, fh_fit_word length) {
+  const uint32_t *links = a->links(space, hole);
+  if (links[FH_PREV] != FH_NONE) {
+    fh_good_unlink(a, space, links);
+    return;
   }
-  return best;
+  for (; *slot != hole; bit >>= 1) {
+    slot = &a->children(space, *slot)[(length & bit) != 0];
+  }
+  fh_good_trie_take(a, space, slot);
 }
 
-/* The smallest node of at least `need`. Down the path of need's bits; `right` is the last branch not taken whose
- * lengths are all above need, and what is smallest in there lies on its left edge. */
-static inline uint32_t fh_good_trie_find(const fh_fit_access *a, void *space, uint32_t node, fh_fit_word bit,
-                                         fh_fit_word need) {
-  uint32_t best = FH_NONE, right = FH_NONE;
+/* Where the smallest node of at least `need` is linked; NULL: there is none. Down the path of need's bits; `right` is
+ * the last branch not taken, whose lengths are all above need: what is smallest in there lies on its left edge. */
+static inline uint32_t *fh_good_trie_find(const fh_fit_access *a, void *space, uint32_t *slot, fh_fit_word bit,
+                                          fh_fit_word need) {
+  uint32_t *best = NULL, *right = NULL;
   fh_fit_word best_length = (fh_fit_word)-1;
-  for (; node != FH_NONE; bit >>= 1) {
-    best = fh_good_better(a, space, best, &best_length, node, need);
-    if (best_length == need) {
-      return best;
+  for (; *slot != FH_NONE; bit >>= 1) {
+    fh_fit_word length = a->length(space, *slot);
+    if (length >= need && length < best_length) {
+      best_length = length;
+      best = slot;
+      if (length == need) {
+        return best;
+      }
     }
-    uint32_t *children = a->children(space, node);
+    uint32_t *children = a->children(space, *slot);
     bool one = (need & bit) != 0;
-    if (!one && children[1] != FH_NONE) {
-      right = children[1];
-    }
-    node = children[one];
+    right = !one && children[1] != FH_NONE ? &children[1] : right;
+    slot = &children[one];
   }
-  for (node = right; node != FH_NONE;) {
-    best = fh_good_better(a, space, best, &best_length, node, need);
-    uint32_t *children = a->children(space, node);
-    node = children[children[0] == FH_NONE];
+  for (slot = right; slot != NULL && *slot != FH_NONE;) {
+    fh_fit_word length = a->length(space, *slot);
+    if (length < best_length) {
+      best_length = length;
+      best = slot;
+    }
+    uint32_t *children = a->children(space, *slot);
+    slot = &children[children[0] == FH_NONE];
   }
   return best;
 }
@@ -295,15 +295,23 @@ fh_inline void fh_good_remove_exact(fh_good *g, fh_good_tables t, const fh_fit_a
   }
 }
 
-/* Whether the search may end among them; if so, with a hole. */
-fh_inline bool fh_good_find_exact(const fh_good *g, fh_good_tables t, fh_fit_word need, uint32_t *hole) {
-  (void)g;
-  if (need >= FH_GOOD_EXACT) {
-    return false;
+/* The same as fh_good_take when it ends among them; FH_NONE: it does not. */
+fh_inline uint32_t fh_good_take_exact(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
+                                      fh_fit_word need) {
+  const size_t exact = ((size_t)1 << (FH_GOOD_EXACT - 1)) * 2 - 1;
+  size_t found = need < FH_GOOD_EXACT ? t.words[0] & exact & ~(size_t)0 << need : 0;
+  if (found == 0) {
+    return FH_NONE;
   }
-  size_t found = t.words[0] & ~(size_t)0 << need & (((size_t)1 << (FH_GOOD_EXACT - 1)) * 2 - 1);
-  *hole = found != 0 ? t.heads[fh_good_lowest(found)] : FH_NONE;
-  return found != 0;
+  unsigned bin = fh_good_lowest(found);
+  uint32_t hole = t.heads[bin], next = a->links(space, hole)[FH_NEXT];
+  t.heads[bin] = next;
+  if (next != FH_NONE) {
+    a->links(space, next)[FH_PREV] = FH_NONE;
+  } else {
+    fh_good_clear(g, t, bin);
+  }
+  return hole;
 }
 
 /* The first bin from `bin` on that holds something; g->bins: none does. */
@@ -321,45 +329,72 @@ fh_inline uint32_t fh_good_next(const fh_good *g, fh_good_tables t, uint32_t bin
   return word * FH_GOOD_BITS + fh_good_lowest(found);
 }
 
-/* Of a node and those that hang on it, the one that leaves with least work. */
-fh_inline uint32_t fh_good_of_node(const fh_fit_access *a, void *space, uint32_t node) {
-  uint32_t hangs = a->links(space, node)[FH_NEXT];
-  return hangs != FH_NONE ? hangs : node;
-}
-
-/* In a bin of several lengths: the smallest that fits, or with `flat` the first if it does. */
-fh_inline uint32_t fh_good_find_in(const fh_good *g, const fh_fit_access *a, void *space, uint32_t head,
-                                   fh_fit_word bit, fh_fit_word need) {
+/* In a bin of several lengths: where the smallest that fits is linked, or with `flat` the first if it fits. */
+fh_inline uint32_t *fh_good_find_in(const fh_good *g, const fh_fit_access *a, void *space, uint32_t *slot,
+                                    fh_fit_word bit, fh_fit_word need) {
   if (g->flat) {
-    return a->length(space, head) >= need ? head : FH_NONE;
+    return a->length(space, *slot) >= need ? slot : NULL;
   }
-  uint32_t node = fh_good_trie_find(a, space, head, bit, need);
-  return node == FH_NONE ? FH_NONE : fh_good_of_node(a, space, node);
+  return fh_good_trie_find(a, space, slot, bit, need);
 }
 
-/* A smallest hole of at least `need`, still in the index; FH_NONE: there is none (with `flat`: none was found). */
-fh_inline uint32_t fh_good_find(const fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
-                                fh_fit_word need) {
+/* Where a smallest hole of at least `need` is linked, and its bin; NULL: there is none (with `flat`: none was found).
+ */
+fh_inline uint32_t *fh_good_search(const fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
+                                   fh_fit_word need, uint32_t *in) {
   uint32_t bin = fh_good_bin(g, need);
   if (bin >= FH_GOOD_EXACT) {
     if (fh_unlikely(bin >= g->bins)) {
-      return FH_NONE;
+      return NULL;
     }
-    uint32_t head = t.heads[bin];
-    uint32_t found = head == FH_NONE ? FH_NONE : fh_good_find_in(g, a, space, head, fh_good_bit(g, need), need);
-    if (found != FH_NONE) {
+    uint32_t *slot = &t.heads[bin];
+    uint32_t *found = *slot == FH_NONE ? NULL : fh_good_find_in(g, a, space, slot, fh_good_bit(g, need), need);
+    if (found != NULL) {
+      *in = bin;
       return found;
     }
     if (++bin == g->bins) {
-      return FH_NONE;
+      return NULL;
     }
   }
   bin = fh_good_next(g, t, bin);
   if (fh_unlikely(bin == g->bins)) {
+    return NULL;
+  }
+  *in = bin;
+  return fh_good_is_list(g, bin) ? &t.heads[bin] : fh_good_find_in(g, a, space, &t.heads[bin], 0, 0);
+}
+
+/* A smallest hole of at least `need`, still in the index; FH_NONE: there is none, or none was found. */
+fh_inline uint32_t fh_good_find(const fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
+                                fh_fit_word need) {
+  uint32_t bin, *slot = fh_good_search(g, t, a, space, need, &bin);
+  return slot == NULL ? FH_NONE : *slot;
+}
+
+/* The same hole, or one of its length, taken out of the index: what hangs on a node goes before the node. */
+fh_inline uint32_t fh_good_take(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, fh_fit_word need) {
+  uint32_t bin, *slot = fh_good_search(g, t, a, space, need, &bin);
+  if (fh_unlikely(slot == NULL)) {
     return FH_NONE;
   }
-  uint32_t head = t.heads[bin];
-  return fh_good_is_list(g, bin) ? head : fh_good_find_in(g, a, space, head, 0, 0);
+  uint32_t hole = *slot, next = a->links(space, hole)[FH_NEXT];
+  if (fh_good_is_list(g, bin)) {
+    *slot = next;
+    if (next != FH_NONE) {
+      a->links(space, next)[FH_PREV] = FH_NONE;
+      return hole;
+    }
+  } else if (next != FH_NONE) {
+    fh_good_unlink(a, space, a->links(space, next));
+    return next;
+  } else {
+    fh_good_trie_take(a, space, slot);
+  }
+  if (t.heads[bin] == FH_NONE) {
+    fh_good_clear(g, t, bin);
+  }
+  return hole;
 }
 
 /* A hole of the largest length, or with `flat` of the largest that a request finds; FH_NONE: the index is empty. */

@@ -175,7 +175,7 @@ static const char *check_start(const fh_region *r, size_t bytes) {
   bool same = want.fold == r->fold && want.plain == r->plain && want.least == r->least &&
               want.tag_mask == r->tag_mask && want.tag_mix == r->tag_mix && want.heads_at == r->heads_at &&
               same_good(&want.good, &r->good);
-  if (!same || r->end > fh_space_cells(&want, room) || r->first >= r->end || r->first < fh_space_first(&want) ||
+  if (!same || r->end > fh_space_cells(&want, room) || r->first > r->end || r->first < fh_space_first(&want) ||
       r->first > fh_space_first(&want) + FH_BUDDY_ALIGN) {
     return "the region's start was overwritten";
   }

@@ -12,6 +12,10 @@ uint32_t fh_index_find(fh_region *r, uint32_t length) {
   return fh_good_find(&r->good, tables_of(r), &hole_access, r, length);
 }
 
+uint32_t fh_index_take(fh_region *r, uint32_t length) {
+  return fh_good_take(&r->good, tables_of(r), &hole_access, r, length);
+}
+
 void fh_hole_join(fh_region *r, uint32_t id, uint32_t cells) { hole_join(r, fit_of(r), false, id, cells); }
 
 void fh_buddy_give(fh_region *r, uint32_t id, uint32_t cells) {

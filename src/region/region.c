@@ -188,12 +188,11 @@ void *fh_region_alloc(fh_region *r, size_t size) {
   size_t mask = (HEAD_BYTES << r->fold) - 1;
   uint32_t cells = (uint32_t)(((size + HEAD_BYTES + mask) & ~mask) >> CELL_SHIFT);
   cells = cells < r->least ? r->least : cells;
-  uint32_t id = index_find(r, FH_FIT_GOOD, cells);
+  uint32_t id = index_take(r, cells);
   if (fh_unlikely(id == FH_NONE)) {
     return take_slow(r, size, 0);
   }
   uint32_t have = cells_of(r, id);
-  index_remove(r, FH_FIT_GOOD, id, have);
   cells = cut(r, FH_FIT_GOOD, true, id, have, cells);
   head_write_plain(r, id, low_of(cells, (uint32_t)(user_bytes(r, cells) - size), HEAD_USED));
   count_in(r, cells, size);
