@@ -111,8 +111,14 @@ fh_inline fh_head plain_tag(const fh_region *r, uint32_t id) {
 #endif
 }
 
+/* A head that is not USED has another tag: what is left of one within an allocation is not revived by a byte that its
+ * owner writes there. */
+fh_inline fh_head unused_tag(const fh_region *r, fh_head low) {
+  return (~low & HEAD_USED) << (WORD_BITS - 1) & tags(r);
+}
+
 fh_inline fh_head head_tag(const fh_region *r, uint32_t id, fh_head low) {
-  fh_head tag = plain_tag(r, id);
+  fh_head tag = plain_tag(r, id) ^ unused_tag(r, low);
   return fh_likely(r->tag_mix == 0) ? tag : (tag ^ low * r->tag_mix) & tags(r);
 }
 
@@ -129,11 +135,16 @@ fh_inline void head_write(const fh_region *r, uint32_t id, fh_head low) {
 
 /* For a region that is known not to be checked. */
 fh_inline void head_write_plain(const fh_region *r, uint32_t id, fh_head low) {
-  *head_of(r, id) = low | plain_tag(r, id);
+  *head_of(r, id) = low | (plain_tag(r, id) ^ unused_tag(r, low));
 }
 
+/* Used or not. */
 fh_inline bool head_is_ours_plain(const fh_region *r, uint32_t id) {
-  return ((*head_of(r, id) ^ plain_tag(r, id)) & tags(r)) == 0;
+  return ((*head_of(r, id) ^ plain_tag(r, id)) & tags(r) & ~(fh_head)0 >> 1) == 0;
+}
+
+fh_inline bool head_is_used_plain(const fh_region *r, uint32_t id) {
+  return ((*head_of(r, id) ^ plain_tag(r, id) ^ HEAD_USED) & (tags(r) | HEAD_USED)) == 0;
 }
 
 fh_inline fh_head low_of(uint32_t cells, uint32_t slack, fh_head flags) {
