@@ -1,18 +1,18 @@
 #include "region/holes.h"
 
-void fh_index_insert(fh_region *r, uint32_t id, uint32_t length) {
+void fh_long_insert(fh_region *r, uint32_t id, uint32_t length) {
   fh_good_insert(&r->good, tables_of(r), &hole_access, r, id, length);
 }
 
-void fh_index_remove(fh_region *r, uint32_t id, uint32_t length) {
+void fh_long_remove(fh_region *r, uint32_t id, uint32_t length) {
   fh_good_remove(&r->good, tables_of(r), &hole_access, r, id, length);
 }
 
-uint32_t fh_index_find(fh_region *r, uint32_t length) {
+uint32_t fh_long_find(fh_region *r, uint32_t length) {
   return fh_good_find(&r->good, tables_of(r), &hole_access, r, length);
 }
 
-uint32_t fh_index_take(fh_region *r, uint32_t length) {
+uint32_t fh_long_take(fh_region *r, uint32_t length) {
   return fh_good_take(&r->good, tables_of(r), &hole_access, r, length);
 }
 

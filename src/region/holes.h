@@ -42,10 +42,10 @@ fh_inline fh_list_policy list_policy(int fit) {
 }
 
 /* holes.c: the ways of long holes, and whatever is rare. */
-void fh_index_insert(fh_region *r, uint32_t id, uint32_t length);
-void fh_index_remove(fh_region *r, uint32_t id, uint32_t length);
-uint32_t fh_index_find(fh_region *r, uint32_t length);
-uint32_t fh_index_take(fh_region *r, uint32_t length);
+void fh_long_insert(fh_region *r, uint32_t id, uint32_t length);
+void fh_long_remove(fh_region *r, uint32_t id, uint32_t length);
+uint32_t fh_long_find(fh_region *r, uint32_t length);
+uint32_t fh_long_take(fh_region *r, uint32_t length);
 
 /* What follows is inlined with a policy that is a constant where it matters. */
 
@@ -56,7 +56,7 @@ fh_inline void index_insert(fh_region *r, int fit, uint32_t id, uint32_t cells) 
   } else if (fh_likely(length < FH_GOOD_EXACT)) {
     fh_good_insert_exact(&r->good, tables_of(r), &hole_access, r, id, length);
   } else {
-    fh_index_insert(r, id, length);
+    fh_long_insert(r, id, length);
   }
 }
 
@@ -67,21 +67,21 @@ fh_inline void index_remove(fh_region *r, int fit, uint32_t id, uint32_t cells) 
   } else if (fh_likely(length < FH_GOOD_EXACT)) {
     fh_good_remove_exact(&r->good, tables_of(r), &hole_access, r, id, length);
   } else {
-    fh_index_remove(r, id, length);
+    fh_long_remove(r, id, length);
   }
 }
 
 /* A hole of at least that many cells, as the policy wants it; still in the index. */
 fh_inline uint32_t index_find(fh_region *r, int fit, uint32_t cells) {
   uint32_t length = (cells >> r->fold) + (cells & ((1u << r->fold) - 1));
-  return is_list(fit) ? fh_list_find(&r->list, &hole_access, r, list_policy(fit), length) : fh_index_find(r, length);
+  return is_list(fit) ? fh_list_find(&r->list, &hole_access, r, list_policy(fit), length) : fh_long_find(r, length);
 }
 
 /* The same, for GOOD and for whole units: taken out of the index. */
 fh_inline uint32_t index_take(fh_region *r, uint32_t cells) {
   uint32_t length = cells >> r->fold;
   uint32_t id = fh_good_take_exact(&r->good, tables_of(r), &hole_access, r, length);
-  return fh_likely(id != FH_NONE) ? id : fh_index_take(r, length);
+  return fh_likely(id != FH_NONE) ? id : fh_long_take(r, length);
 }
 
 /* Writes the hole [id, id + cells). The chunk behind is told by the caller, who knows whether it knows already. */
