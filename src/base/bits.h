@@ -39,6 +39,37 @@ fh_inline unsigned fh_highest_bit(uint64_t word) { return 63u - (unsigned)__buil
 fh_inline unsigned fh_lowest_bit(uint64_t word) { return (unsigned)__builtin_ctzll(word); }
 #endif
 
+/* Shifts of 64 bits by less than 64. The same of a 32-bit RISC-V: the compiler would call a library. */
+#if SIZE_MAX == UINT32_MAX && defined(__riscv)
+fh_inline uint64_t fh_left(uint64_t word, unsigned by) {
+  uint32_t low = (uint32_t)word, high = (uint32_t)(word >> 32);
+  if (by >= 32) {
+    high = low << (by - 32);
+    low = 0;
+  } else if (by != 0) {
+    high = high << by | low >> (32 - by);
+    low <<= by;
+  }
+  return (uint64_t)high << 32 | low;
+}
+
+fh_inline uint64_t fh_right(uint64_t word, unsigned by) {
+  uint32_t low = (uint32_t)word, high = (uint32_t)(word >> 32);
+  if (by >= 32) {
+    low = high >> (by - 32);
+    high = 0;
+  } else if (by != 0) {
+    low = low >> by | high << (32 - by);
+    high >>= by;
+  }
+  return (uint64_t)high << 32 | low;
+}
+#else
+fh_inline uint64_t fh_left(uint64_t word, unsigned by) { return word << by; }
+
+fh_inline uint64_t fh_right(uint64_t word, unsigned by) { return word >> by; }
+#endif
+
 fh_inline bool fh_is_power_of_two(size_t value) { return value != 0 && (value & (value - 1)) == 0; }
 
 fh_inline size_t fh_round_up(size_t value, size_t power_of_two) {

@@ -9,7 +9,7 @@
 
 /* The smallest power of two that holds `length`, which is not 0; 0: there is none. */
 fh_inline fh_fit_word fh_buddy_round(fh_fit_word length) {
-  fh_fit_word below = (fh_fit_word)1 << fh_fit_highest(length);
+  fh_fit_word below = fh_fit_left(1, fh_fit_highest(length));
   return length == below ? below : (fh_fit_word)(below << 1);
 }
 
@@ -18,7 +18,7 @@ fh_inline fh_fit_word fh_buddy_of(fh_fit_word offset, fh_fit_word length) { retu
 
 /* The largest piece that may begin at `offset` in a space that still has `rest`, which is not 0. */
 fh_inline fh_fit_word fh_buddy_first(fh_fit_word offset, fh_fit_word rest) {
-  fh_fit_word fits = (fh_fit_word)1 << fh_fit_highest(rest), aligned = offset & (~offset + 1);
+  fh_fit_word fits = fh_fit_left(1, fh_fit_highest(rest)), aligned = offset & (~offset + 1);
   return offset == 0 || fits < aligned ? fits : aligned;
 }
 

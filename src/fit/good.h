@@ -71,7 +71,7 @@ fh_inline uint32_t fh_good_bin(const fh_good *g, fh_fit_word length) {
     return g->last + (length / 2 >= g->big) + (length / 4 >= g->big);
   }
   unsigned shift = fh_good_shift(g, length);
-  return (uint32_t)((shift << FH_GOOD_SPLIT) + (length >> shift));
+  return (uint32_t)((shift << FH_GOOD_SPLIT) + fh_fit_right(length, shift));
 }
 
 /* The first bit that tells the lengths of a bin apart; 0: they are all the same. */
@@ -79,7 +79,7 @@ fh_inline fh_fit_word fh_good_bit(const fh_good *g, fh_fit_word length) {
   if (fh_unlikely(g->big != 0 && length >= g->big)) {
     return (fh_fit_word)1 << (sizeof(fh_fit_word) * 8 - 1);
   }
-  return ((fh_fit_word)1 << fh_good_shift(g, length)) >> 1;
+  return fh_fit_left(1, fh_good_shift(g, length)) >> 1;
 }
 
 fh_inline uint32_t fh_good_words(const fh_good *g) { return (g->bins + FH_GOOD_BITS - 1) / FH_GOOD_BITS; }
@@ -92,9 +92,9 @@ fh_inline void fh_good_shape(fh_good *g, fh_fit_word most, bool flat) {
   do {
     g->shift++;
     unsigned shift = fh_good_shift(g, g->big);
-    g->last = (uint32_t)((shift << FH_GOOD_SPLIT) + (g->big >> shift)) + 1;
+    g->last = (uint32_t)((shift << FH_GOOD_SPLIT) + fh_fit_right(g->big, shift)) + 1;
     g->bins = g->last + FH_GOOD_LAST;
-  } while (g->big >> g->shift > UINT32_MAX / 2 || g->bins > FH_GOOD_BITS * FH_GOOD_BITS);
+  } while (fh_fit_right(g->big, g->shift) > UINT32_MAX / 2 || g->bins > FH_GOOD_BITS * FH_GOOD_BITS);
 }
 
 /* Lists: `prev` of the first is FH_NONE. In a trie the first is the node itself. */

@@ -25,6 +25,14 @@ typedef struct fh_fit_access {
 
 enum { FH_NEXT = 0, FH_PREV = 1 };
 
+fh_inline fh_fit_word fh_fit_left(fh_fit_word word, unsigned by) {
+  return sizeof word == 4 ? word << by : (fh_fit_word)fh_left(word, by);
+}
+
+fh_inline fh_fit_word fh_fit_right(fh_fit_word word, unsigned by) {
+  return sizeof word == 4 ? word >> by : (fh_fit_word)fh_right(word, by);
+}
+
 fh_inline unsigned fh_fit_highest(fh_fit_word word) {
   return sizeof word == 4 ? fh_highest_bit_32((uint32_t)word) : fh_highest_bit(word);
 }

@@ -166,10 +166,10 @@ static bool buddies_are_right(const fh_range *r) {
   uint32_t count = 0;
   for (unsigned power = 0; power < POWERS; power++) {
     uint32_t head = r->tables.heads[power];
-    if ((head != FH_NONE) != (r->powers >> power & 1)) {
+    if ((head != FH_NONE) != (fh_right(r->powers, power) & 1)) {
       return false;
     }
-    if (head != FH_NONE && (!chain_is_right(r, head, &count) || node_at(r, head)->length != (uint64_t)1 << power)) {
+    if (head != FH_NONE && (!chain_is_right(r, head, &count) || node_at(r, head)->length != fh_left(1, power))) {
       return false;
     }
   }

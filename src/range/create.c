@@ -28,7 +28,7 @@ static void good_shape(fh_good *g, uint64_t most, uint32_t heads) {
   }
   for (;;) {
     unsigned shift = fh_good_shift(g, g->big);
-    g->last = (shift << FH_GOOD_SPLIT) + (uint32_t)(g->big >> shift) + 1;
+    g->last = (shift << FH_GOOD_SPLIT) + (uint32_t)fh_right(g->big, shift) + 1;
     g->bins = g->last + FH_GOOD_LAST;
     if (g->bins <= heads) {
       return;

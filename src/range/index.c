@@ -170,7 +170,7 @@ static unsigned power_of(const fh_range *r, uint32_t hole) { return fh_highest_b
 static void buddy_insert(fh_range *r, uint32_t hole) {
   unsigned power = power_of(r, hole);
   fh_good_push(&see, r, &r->tables.heads[power], hole);
-  r->powers |= (uint64_t)1 << power;
+  r->powers |= fh_left(1, power);
 }
 
 static void buddy_remove(fh_range *r, uint32_t hole) {
@@ -181,7 +181,7 @@ static void buddy_remove(fh_range *r, uint32_t hole) {
     r->tables.heads[power] = links[FH_NEXT];
   }
   if (r->tables.heads[power] == FH_NONE) {
-    r->powers &= ~((uint64_t)1 << power);
+    r->powers &= ~fh_left(1, power);
   }
 }
 
@@ -193,7 +193,7 @@ static bool buddy_lies(const fh_search *s, uint32_t hole, fh_place *place) {
   }
   uint64_t base = s->r->base, offset = place->charge.start - base;
   unsigned power = power_around(offset, s->need);
-  place->charge = (fh_stretch){base + (offset >> power << power), (uint64_t)1 << power};
+  place->charge = (fh_stretch){base + fh_left(fh_right(offset, power), power), fh_left(1, power)};
   return true;
 }
 
@@ -201,7 +201,7 @@ static bool buddy_lies(const fh_search *s, uint32_t hole, fh_place *place) {
 static void buddy_find(const fh_search *s, fh_place *place) {
   const fh_range *r = s->r;
   unsigned least = fh_highest_bit(s->need) + ((s->need & (s->need - 1)) != 0);
-  uint64_t left = least < POWERS ? r->powers >> least << least : 0;
+  uint64_t left = least < POWERS ? fh_left(fh_right(r->powers, least), least) : 0;
   for (; left != 0; left &= left - 1) {
     uint32_t first = r->tables.heads[fh_lowest_bit(left)], hole = first;
     for (unsigned tries = RING_TRIES; tries != 0; tries--) {
@@ -282,7 +282,7 @@ static uint64_t list_largest(const fh_range *r) {
 
 uint64_t fh_index_largest(const fh_range *r) {
   if (uses_buddy(r)) {
-    return r->powers == 0 ? 0 : (uint64_t)1 << fh_highest_bit(r->powers);
+    return r->powers == 0 ? 0 : fh_left(1, fh_highest_bit(r->powers));
   }
   if (uses_list(r)) {
     return list_largest(r);

@@ -93,7 +93,7 @@ fh_inline uint64_t remainder_of(uint64_t value, uint64_t divisor) {
   return value % divisor;
 #else
   for (unsigned shift = value < divisor ? 0 : fh_highest_bit(value) - fh_highest_bit(divisor) + 1; shift-- != 0;) {
-    value -= value >> shift >= divisor ? divisor << shift : 0;
+    value -= fh_right(value, shift) >= divisor ? fh_left(divisor, shift) : 0;
   }
   return value;
 #endif
@@ -130,8 +130,8 @@ fh_inline fh_stretch charge_of(const fh_range *r, uint64_t address, uint64_t len
   (void)need_of(r, length, &charge.length);
   if (fh_unlikely(uses_buddy(r))) {
     unsigned power = power_around(charge.start - r->base, charge.length);
-    charge.length = (uint64_t)1 << power;
-    charge.start = r->base + ((charge.start - r->base) >> power << power);
+    charge.length = fh_left(1, power);
+    charge.start = r->base + fh_left(fh_right(charge.start - r->base, power), power);
   }
   return charge;
 }
