@@ -4,5 +4,6 @@
 
 int command_run(int argc, char **argv);
 int command_options(int argc, char **argv);
+int command_lab(int argc, char **argv);
 
 #endif

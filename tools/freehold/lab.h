@@ -1,0 +1,55 @@
+/* freehold lab: the textbook's free list, step by step, on the production range. */
+#ifndef FH_TOOLS_LAB_H
+#define FH_TOOLS_LAB_H
+
+#include <stdio.h>
+
+#include "freehold/range.h"
+
+typedef struct lab_options {
+  int64_t seed, size, base, header, alignment, operations, range, percent;
+  const char *policy, *order, *list; /* list: of operations; "" for random ones */
+  bool coalesce, compute;
+  bool draw, story, compare, color, plain;
+  const char *svg, *ops_file;
+} lab_options;
+
+/* Answers 2 after one line on standard error. */
+int lab_refuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* lab_options.c: as Python's optparse reads them. -1: go on; else the exit status. */
+int lab_parse(int argc, char **argv, lab_options *out);
+bool lab_parse_int(const char *text, int radix, int64_t *out); /* as Python's int() does */
+bool lab_policy(const lab_options *, fh_fit *out);
+bool lab_order(const lab_options *, fh_order *out);
+
+/* lab_random.c: the generator of the textbook's simulator. */
+void lab_seed(int64_t seed);
+double lab_random(void);
+
+/* lab_odd.c: a list for requests that no space can serve: of no length, or less. */
+typedef struct lab_odd lab_odd;
+lab_odd *lab_odd_make(const lab_options *);
+bool lab_odd_alloc(lab_odd *, int64_t length, int64_t *address, uint64_t *searched); /* false: died */
+int lab_odd_free(lab_odd *, int64_t address);
+void lab_odd_dump(const lab_odd *);
+void lab_odd_end(lab_odd *);
+
+/* One after another: lab_textbook.c prints what the simulator prints, lab_draw.c pictures, and so on. */
+int lab_textbook(const lab_options *);
+int lab_draw(const lab_options *);
+int lab_story(const lab_options *);
+int lab_compare(const lab_options *);
+
+/* lab_picture.c */
+typedef struct lab_picture {
+  FILE *svg; /* NULL: none */
+  bool color;
+  unsigned steps;
+} lab_picture;
+
+bool lab_picture_open(lab_picture *, const lab_options *);
+void lab_picture_show(lab_picture *, const fh_range *, uint64_t header, const char *title);
+int lab_picture_close(lab_picture *);
+
+#endif

@@ -1,0 +1,31 @@
+#ifndef FH_TOOLS_LAB_OPERATIONS_H
+#define FH_TOOLS_LAB_OPERATIONS_H
+
+#include "lab.h"
+
+typedef struct lab_operation {
+  bool alloc;
+  uint64_t value; /* its size, or the number of the allocation that is given back */
+} lab_operation;
+
+typedef struct lab_operations {
+  lab_operation *at;
+  size_t count, room, allocations;
+} lab_operations;
+
+/* False after one line on standard error. The caller frees `at`. */
+bool lab_operations_make(lab_operations *, const lab_options *);
+
+/* A range that plays them. */
+typedef struct lab_player {
+  fh_range *range;
+  uint64_t *address;
+  bool *live;
+  size_t next;
+} lab_player;
+
+bool lab_player_start(lab_player *, const lab_options *, const lab_operations *, fh_fit, fh_order);
+fh_status lab_player_step(lab_player *, lab_operation); /* FH_NOT_OWNED: to free what was never had */
+void lab_player_end(lab_player *);
+
+#endif
