@@ -160,7 +160,7 @@ static void *take_anywhere(fh_region *r, size_t size, size_t alignment) {
 static size_t bytes_to_grow(const fh_region *r, size_t size, size_t alignment) {
   size_t need = size + alignment + sizeof(fh_region) + 64 * HEAD_BYTES + FH_BUDDY_ALIGN;
   need += need / 64 + 4096 / sizeof(size_t);
-  need = is_buddy(r) ? need * 2 : need;
+  need = is_buddy(r) ? need * 4 : need; /* a whole piece, wherever the space ends now */
   return need < size ? 0 : need;
 }
 
