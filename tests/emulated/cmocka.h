@@ -6,7 +6,6 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 
 typedef struct CMUnitTest {
   const char *name;
@@ -43,10 +42,10 @@ static inline void emulated_same(uint64_t a, uint64_t b, int same, const char *w
 #define assert_int_not_equal(a, b) emulated_equal(a, b, 0, #a " != " #b)
 #define assert_ptr_equal(a, b) emulated_equal((uintptr_t)(a), (uintptr_t)(b), 1, #a " == " #b)
 #define assert_ptr_not_equal(a, b) emulated_equal((uintptr_t)(a), (uintptr_t)(b), 0, #a " != " #b)
-#define assert_string_equal(a, b) emulated_must(strcmp((a), (b)) == 0, #a " is " #b)
-#define assert_string_not_equal(a, b) emulated_must(strcmp((a), (b)) != 0, #a " is not " #b)
-#define assert_memory_equal(a, b, n) emulated_must(memcmp((a), (b), (n)) == 0, #a " holds " #b)
-#define assert_memory_not_equal(a, b, n) emulated_must(memcmp((a), (b), (n)) != 0, #a " does not hold " #b)
+#define assert_string_equal(a, b) emulated_must(__builtin_strcmp((a), (b)) == 0, #a " is " #b)
+#define assert_string_not_equal(a, b) emulated_must(__builtin_strcmp((a), (b)) != 0, #a " is not " #b)
+#define assert_memory_equal(a, b, n) emulated_must(__builtin_memcmp((a), (b), (n)) == 0, #a " holds " #b)
+#define assert_memory_not_equal(a, b, n) emulated_must(__builtin_memcmp((a), (b), (n)) != 0, #a " does not hold " #b)
 #define assert_in_range(x, low, high) emulated_must((x) >= (low) && (x) <= (high), #low " <= " #x " <= " #high)
 #define fail() emulated_leave(EMULATED_FAILED, "fail", __FILE__, __LINE__)
 #define fail_msg(...) (fprintf(stderr, __VA_ARGS__), emulated_leave(EMULATED_FAILED, "", __FILE__, __LINE__))
