@@ -69,7 +69,7 @@ static fh_noinline void *take(fh_region *r, size_t size, uint32_t cells) {
 static uint32_t aligned_in(const fh_region *r, uint32_t id, uint32_t have, uint32_t cells, size_t alignment) {
   uintptr_t user = (uintptr_t)space_user(r, id);
   uintptr_t at = (user + alignment - 1) & ~(uintptr_t)(alignment - 1);
-  if (at != user && at - user < (uintptr_t)r->least << CELL_SHIFT) {
+  while (at != user && at - user < (uintptr_t)r->least << CELL_SHIFT) {
     at += alignment;
   }
   size_t front = (at - user) >> CELL_SHIFT;
@@ -182,7 +182,7 @@ static fh_noinline void *take_slow(fh_region *r, size_t size, size_t alignment) 
 
 /* The short way: the default policy, nothing to check, a hole in the first space. */
 void *fh_region_alloc(fh_region *r, size_t size) {
-  if (fh_unlikely(!r->plain || size > r->size)) {
+  if (fh_unlikely(FH_SMALL || !r->plain || size > r->size)) {
     return take_slow(r, size, 0);
   }
   size_t mask = (HEAD_BYTES << r->fold) - 1;
@@ -277,7 +277,7 @@ static fh_noinline fh_status free_slow(fh_region *r, void *pointer) {
 /* The short way: a chunk of the first space whose own head and the next are as they should be. */
 fh_status fh_region_free(fh_region *r, void *pointer) {
   size_t offset = (size_t)((char *)pointer - (char *)r), id = offset >> CELL_SHIFT;
-  if (fh_unlikely((offset & ((HEAD_BYTES << r->fold) - 1)) != 0 || id < r->first || id >= r->end || !r->plain)) {
+  if (FH_SMALL || fh_unlikely((offset & ((HEAD_BYTES << r->fold) - 1)) != 0 || id < r->first || id >= r->end || !r->plain)) {
     return free_slow(r, pointer);
   }
   uint32_t at = (uint32_t)id;
