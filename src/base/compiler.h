@@ -10,7 +10,14 @@
 #define fh_unlikely(x) __builtin_expect(!!(x), 0)
 #define fh_noinline __attribute__((noinline))
 #define fh_cold __attribute__((noinline, cold))
+/* At -Os the compiler decides, and ways that only save time are left out (FH_SMALL). */
+#ifdef __OPTIMIZE_SIZE__
+#define FH_SMALL 1
+#define fh_inline static inline
+#else
+#define FH_SMALL 0
 #define fh_inline static inline __attribute__((always_inline))
+#endif
 #define fh_public __attribute__((visibility("default")))
 
 /* Thread-locals are reached with one load of a constant offset: the library is loaded at start, never later

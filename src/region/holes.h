@@ -53,7 +53,7 @@ fh_inline void index_insert(fh_region *r, int fit, uint32_t id, uint32_t cells) 
   uint32_t length = cells >> r->fold;
   if (is_list(fit)) {
     fh_list_insert(&r->list, &hole_access, r, FH_LIST_ADDRESS, id);
-  } else if (fh_likely(length < FH_GOOD_EXACT)) {
+  } else if (fh_likely(!FH_SMALL && length < FH_GOOD_EXACT)) {
     fh_good_insert_exact(&r->good, tables_of(r), &hole_access, r, id, length);
   } else {
     fh_long_insert(r, id, length);
@@ -64,7 +64,7 @@ fh_inline void index_remove(fh_region *r, int fit, uint32_t id, uint32_t cells) 
   uint32_t length = cells >> r->fold;
   if (is_list(fit)) {
     fh_list_remove(&r->list, &hole_access, r, id);
-  } else if (fh_likely(length < FH_GOOD_EXACT)) {
+  } else if (fh_likely(!FH_SMALL && length < FH_GOOD_EXACT)) {
     fh_good_remove_exact(&r->good, tables_of(r), &hole_access, r, id, length);
   } else {
     fh_long_remove(r, id, length);
@@ -80,7 +80,7 @@ fh_inline uint32_t index_find(fh_region *r, int fit, uint32_t cells) {
 /* The same, for GOOD and for whole units: taken out of the index. */
 fh_inline uint32_t index_take(fh_region *r, uint32_t cells) {
   uint32_t length = cells >> r->fold;
-  uint32_t id = fh_good_take_exact(&r->good, tables_of(r), &hole_access, r, length);
+  uint32_t id = FH_SMALL ? FH_NONE : fh_good_take_exact(&r->good, tables_of(r), &hole_access, r, length);
   return fh_likely(id != FH_NONE) ? id : fh_long_take(r, length);
 }
 
