@@ -10,8 +10,8 @@
  * two.
  *
  * Wrong pointers (null, foreign, inside an allocation, freed before) get a status and change nothing. A call that fails
- * changes nothing and leaves its reason in fh_region_why. A space holds at most 2^32 units of its alignment (64 GiB) on
- * 64-bit targets, 128 MiB on 32-bit ones (packed: 64 MiB); bytes beyond that are left alone. */
+ * changes nothing and leaves its reason in fh_region_why. A space holds at most 32 GiB on 64-bit targets and 64 MiB
+ * on 32-bit ones; bytes beyond that are left alone, or make a second space. */
 #ifndef FREEHOLD_REGION_H
 #define FREEHOLD_REGION_H
 
@@ -27,6 +27,11 @@ typedef struct fh_region fh_region;
 /* Asked when a request finds no hole: calls fh_region_extend with at least `need` more bytes, adjacent if possible, and
  * returns the bytes added; 0: it has no more. It must not use the region otherwise. */
 typedef size_t fh_grow(fh_region *, size_t need, void *arg);
+
+/* A growth function that asks the kernel: at least 64 KiB and a quarter of the region, behind it if nothing is there.
+ * `most` is NULL, or points to a size_t with the bytes that the region may have in all. What it took stays until the
+ * process ends. In libfreehold only, not in libfreehold-core. */
+size_t fh_region_grow_from_kernel(fh_region *, size_t need, void *most);
 
 enum {
   FH_REGION_CHECKED = 1, /* a canary behind and a checksum in each header: overflow and double free are caught */

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/bits.h"
+#include "freehold/region.h"
 #include "os/os.h"
 #include "unit/child.h"
 
@@ -333,6 +334,28 @@ static void exit_hook(void **state) {
   assert_int_equal(hooked, 2);
 }
 
+/* A region that asks the kernel for more, until its limit. */
+static void region_grows(void **state) {
+  static size_t most = 1 << 20;
+  (void)state;
+  char *first = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  fh_region_options options = {.grow = fh_region_grow_from_kernel, .grow_arg = &most};
+  fh_region *r = fh_region_create(first, 65536, &options);
+  assert_non_null(r);
+  size_t blocks = 0;
+  char *last = NULL, *p;
+  while ((p = fh_region_alloc(r, 10000)) != NULL) {
+    memset(p, 1, 10000);
+    last = p;
+    blocks++;
+  }
+  assert_true(blocks > 60 && blocks <= (size_t)most / 10000);
+  assert_int_equal(fh_region_why(r), FH_EXHAUSTED);
+  assert_int_equal(fh_region_check(r), FH_OK);
+  assert_int_equal(fh_region_free(r, last), FH_OK);
+  assert_null(fh_region_alloc(r, (size_t)PTRDIFF_MAX)); /* what no kernel has */
+}
+
 #define KEEPS_ERRNO(test) cmocka_unit_test_setup_teardown(test, start, errno_was_kept)
 
 int main(void) {
@@ -352,6 +375,7 @@ int main(void) {
       KEEPS_ERRNO(usage_follows),
       KEEPS_ERRNO(setting_is_the_environment),
       KEEPS_ERRNO(exit_hook),
+      cmocka_unit_test(region_grows),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
