@@ -45,16 +45,14 @@ static void join_in_place(fh_range *r, uint32_t hole) {
 }
 
 static void give(fh_range *r, uint32_t hole) {
-  if (fh_likely(uses_good(r))) {
-    join(r, hole);
-  } else if (uses_buddy(r)) {
+  if (uses_buddy(r)) {
     fh_piece_give(r, hole);
   } else if (r->no_coalesce) {
     fh_index_insert(r, hole);
-  } else if (r->order == FH_ORDER_ADDRESS) {
-    join_in_place(r, hole);
-  } else {
+  } else if (uses_good(r) || r->order != FH_ORDER_ADDRESS) {
     join(r, hole);
+  } else {
+    join_in_place(r, hole);
   }
 }
 

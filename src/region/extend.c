@@ -27,18 +27,20 @@ fh_status fh_region_extend(fh_region *r, void *memory, size_t bytes) {
   if (memory == NULL || (uintptr_t)memory + bytes < bytes) {
     return fail(r, FH_INVALID);
   }
-  for (fh_region *s = r; s != NULL; s = space_next(s)) {
-    if (overlaps(s, memory, bytes)) {
+  for (fh_region *next = space_next(last);; last = next, next = space_next(last)) {
+    if (overlaps(last, memory, bytes)) {
       return fail(r, FH_INVALID);
     }
-    last = s;
+    if (next == NULL) {
+      break;
+    }
   }
   for (fh_region *s = r; s != NULL; s = space_next(s)) {
     if (memory == space_end(s) && grow_space(s, bytes)) {
       return FH_OK;
     }
   }
-  fh_region *made = fh_space_make(memory, bytes, (fh_fit)r->fit, r->flags);
+  fh_region *made = fh_space_make(memory, bytes, (fh_fit)last->fit, last->flags);
   if (made == NULL) {
     return fail(r, FH_INVALID);
   }

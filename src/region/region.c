@@ -277,7 +277,8 @@ static fh_noinline fh_status free_slow(fh_region *r, void *pointer) {
 /* The short way: a chunk of the first space whose own head and the next are as they should be. */
 fh_status fh_region_free(fh_region *r, void *pointer) {
   size_t offset = (size_t)((char *)pointer - (char *)r), id = offset >> CELL_SHIFT;
-  if (FH_SMALL || fh_unlikely((offset & ((HEAD_BYTES << r->fold) - 1)) != 0 || id < r->first || id >= r->end || !r->plain)) {
+  if (FH_SMALL ||
+      fh_unlikely((offset & ((HEAD_BYTES << r->fold) - 1)) != 0 || id < r->first || id >= r->end || !r->plain)) {
     return free_slow(r, pointer);
   }
   uint32_t at = (uint32_t)id;

