@@ -9,9 +9,11 @@
  * is searched in turn). FIRST, NEXT, BEST and WORST look through the list. BUDDY is bounded, and rounds up to powers of
  * two.
  *
- * Wrong pointers (null, foreign, inside an allocation, freed before) get a status and change nothing. A call that fails
- * changes nothing and leaves its reason in fh_region_why. A space holds at most 32 GiB on 64-bit targets and 64 MiB
- * on 32-bit ones; bytes beyond that are left alone, or make a second space. */
+ * Wrong pointers (null, foreign, inside an allocation, freed before) get a status and change nothing. A head is told
+ * from user data by a tag of 23 bits; on 32-bit targets it has 1 to 8, so that there a wrong pointer may rarely get
+ * another status than the one it deserves (docs/region.md). A call that fails changes nothing and leaves its reason in
+ * fh_region_why. A space holds at most 32 GiB on 64-bit targets and 64 MiB on 32-bit ones; bytes beyond that are left
+ * alone, or make a second space. */
 #ifndef FREEHOLD_REGION_H
 #define FREEHOLD_REGION_H
 
