@@ -202,7 +202,7 @@ static inline uint32_t *fh_good_trie_find(const fh_fit_access *a, void *space, u
   fh_fit_word best_length = (fh_fit_word)-1;
   for (; *slot != FH_NONE; bit >>= 1) {
     fh_fit_word length = a->length(space, *slot);
-    if (length >= need && length < best_length) {
+    if (length >= need && length <= best_length) {
       best_length = length;
       best = slot;
       if (length == need) {
@@ -216,7 +216,7 @@ static inline uint32_t *fh_good_trie_find(const fh_fit_access *a, void *space, u
   }
   for (slot = right; slot != NULL && *slot != FH_NONE;) {
     fh_fit_word length = a->length(space, *slot);
-    if (length < best_length) {
+    if (length <= best_length) {
       best_length = length;
       best = slot;
     }

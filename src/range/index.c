@@ -3,7 +3,7 @@
 enum {
   FIRST_TRIES = 4, /* smallest holes that are looked at for one that lies right, before a larger one is cut */
   MORE_TRIES = 64, /* when there is no larger one */
-  RING_TRIES = 16  /* of one length */
+  SAME_TRIES = 16  /* of one length */
 };
 
 /* What the policies see. */
@@ -122,15 +122,11 @@ static bool good_try(const fh_search *s, unsigned tries, fh_place *place) {
     if (first == FH_NONE) {
       return false;
     }
-    for (unsigned ring = RING_TRIES; ring != 0 && tries != 0; ring--, tries--) {
+    for (unsigned same = SAME_TRIES; hole != FH_NONE && same != 0 && tries != 0; same--, tries--) {
       if (lies_in(s, hole, place)) {
         return true;
       }
       hole = hole_links(r, hole)[FH_NEXT];
-      if (hole == first) {
-        tries--;
-        break;
-      }
     }
     need = node_at(r, first)->length + 1;
   }
@@ -203,15 +199,12 @@ static void buddy_find(const fh_search *s, fh_place *place) {
   unsigned least = fh_highest_bit(s->need) + ((s->need & (s->need - 1)) != 0);
   uint64_t left = least < POWERS ? fh_left(fh_right(r->powers, least), least) : 0;
   for (; left != 0; left &= left - 1) {
-    uint32_t first = r->tables.heads[fh_lowest_bit(left)], hole = first;
-    for (unsigned tries = RING_TRIES; tries != 0; tries--) {
+    uint32_t hole = r->tables.heads[fh_lowest_bit(left)];
+    for (unsigned tries = SAME_TRIES; hole != FH_NONE && tries != 0; tries--) {
       if (buddy_lies(s, hole, place)) {
         return;
       }
       hole = hole_links(r, hole)[FH_NEXT];
-      if (hole == first) {
-        break;
-      }
     }
   }
   place->hole = FH_NONE;

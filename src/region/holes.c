@@ -33,12 +33,16 @@ void fh_buddy_give(fh_region *r, uint32_t id, uint32_t cells) {
   hole_add(r, r->first + offset, cells);
 }
 
+/* A piece may join those before it; what lies behind is no piece yet, whatever the bytes there look like. */
 void fh_buddy_fill(fh_region *r, uint32_t from, uint32_t to) {
+  uint32_t end = r->end;
   while (to - from >= r->least) {
     uint32_t cells = fh_buddy_first(from - r->first, to - from);
+    r->end = from + cells;
     fh_buddy_give(r, from, cells);
     from += cells;
   }
+  r->end = end;
 }
 
 void fh_buddy_cut(fh_region *r, uint32_t id, uint32_t cells, uint32_t keep) {

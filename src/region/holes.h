@@ -18,7 +18,16 @@ fh_inline uint32_t *hole_links(void *space, uint32_t id) {
   return (uint32_t *)(void *)space_user((const fh_region *)space, id);
 }
 
-fh_inline uint32_t *hole_children(void *space, uint32_t id) { return hole_links(space, id) + 2; }
+/* Where no head of a chunk that became part of the hole can have been: that would forget that it was given back. On 64
+ * bits the smallest chunk is longer than the links and these; on 32 bits they stand in front of the length at the end.
+ */
+fh_inline uint32_t *hole_children(void *space, uint32_t id) {
+#if SIZE_MAX > UINT32_MAX
+  return hole_links(space, id) + 2;
+#else
+  return foot_before(space, id + cells_of(space, id)) - 2;
+#endif
+}
 
 static const fh_fit_access hole_access = {hole_length, hole_address, hole_links, hole_children};
 
