@@ -1,45 +1,49 @@
 /* Policy "good": a smallest hole that fits, in a bounded number of steps.
  *
- *   bin 0..31        one length each; its holes are a list, the last given back first
- *   then             16 bins for each doubling, until a bin is 2^shift lengths wide; from there on all are that wide
- *   the last three   lengths from `big`, 2 big and 4 big on
+ *   bin 0..63       one length each; its holes are a list, the last given back first
+ *   then            8 bins for each doubling, until a bin is 2^shift lengths wide; from there on all are that wide
+ *   the last one    lengths from `big` on
  *
  *   top:    bit w set  <=>  words[w] != 0
  *   words:  bit b set  <=>  heads[b] != 0
  *
- * A bin of more than one length is a trie over the low bits of the length, highest bit first. Each node of it is a
- * hole, anywhere in the part of the trie that its bits lead to; holes of a node's length hang on it as a list:
+ * A bin of several lengths is a trie over the low bits of the length, highest bit first, whose nodes are the holes
+ * themselves, the largest of each subtree on top of it. Holes of a node's length hang on it as a list:
  *
- *                    [h]                    a path has at most shift + 1 nodes; in the last three bins
- *                 0 /   \ 1                 at most as many as there can be holes of that length:
- *               [h]      [h] - h - h        `big` is chosen so that this is no more
- *                 \ 1
- *                  [h]
+ *                   [78]                  below a node, lengths with a 0 in the next bit lie left, with a 1 right:
+ *                 0 /  \ 1                everything right is larger than everything left. So the largest is on
+ *              [71]    [77] - 77 - 77     top, and the smallest that fits is found on the way down from it, to the
+ *                     0 /                 left where that fits, else to the right where that fits.
+ *                   [76]
  *
- * Steps: one search in the request's own bin, two bit searches, one path to the smallest hole of the next bin. None of
- * them depends on how many holes there are. (Bins of bins are TLSF's: Masmano, Ripoll, Crespo, Real, 2004; tries whose
- * nodes are the holes themselves are Doug Lea's.) With `flat` set, every bin is a list and none is searched: a request
- * takes the head of its own bin if that fits, and goes on to the next bin otherwise. */
+ * A path has at most shift + 1 nodes; in the last bin at most as many as there can be holes of that length: `big` is
+ * chosen so that this is no more than 8. Steps: a search and the removal of what it finds are one path together, an
+ * insertion is one, a removal is one. None depends on how many holes there are.
+ *
+ * Bins of bins are TLSF's (Masmano, Ripoll, Crespo, Real, 2004); tries whose nodes are the holes are Doug Lea's; a
+ * search tree with the largest on top is McCreight's priority search tree (1985). With `flat` set, every bin is a list
+ * and none is searched: a request takes the head of its own bin if that fits, and goes on to the next bin otherwise. */
 #ifndef FH_FIT_GOOD_H
 #define FH_FIT_GOOD_H
 
 #include "fit/space.h"
 
 enum {
-  FH_GOOD_SPLIT = 4, /* log2 of the bins for each doubling */
-  FH_GOOD_EXACT = 2 << FH_GOOD_SPLIT,
+  FH_GOOD_SPLIT = 3, /* log2 of the bins for each doubling */
+  FH_GOOD_EXACT = 64,
+  FH_GOOD_BASE = FH_GOOD_EXACT - (4 << FH_GOOD_SPLIT), /* so that the first wide bin comes right after */
   FH_GOOD_BITS = sizeof(size_t) * 8,
-  FH_GOOD_PATH = 8, /* nodes in a path while shift is FH_GOOD_SHIFT */
-  FH_GOOD_SHIFT = FH_GOOD_PATH - 1,
-  FH_GOOD_LAST = 3
+  FH_GOOD_LEAST = FH_GOOD_EXACT + 16 /* bins that an index must be allowed to have */
 };
 
+_Static_assert(FH_GOOD_EXACT >> 3 == 1 << FH_GOOD_SPLIT, "FH_GOOD_BASE takes the first wide bin to have a shift of 3");
+
 typedef struct fh_good {
-  fh_fit_word big; /* 0: lengths have no limit that would make it useful */
+  fh_fit_word big;
   uint16_t shift;
   uint16_t flat;
-  uint32_t last; /* index of the first of the last three bins */
   uint32_t bins;
+  uint32_t lists; /* the first bins, each a list: those of one length, or all of them */
   size_t top;
 } fh_good;
 
@@ -57,57 +61,52 @@ fh_inline unsigned fh_good_highest(size_t word) {
   return sizeof word == 4 ? fh_highest_bit_32((uint32_t)word) : fh_highest_bit(word);
 }
 
-/* How far a length's bits are shifted to find its bin. */
+/* How far the bits of a length of FH_GOOD_EXACT or more are shifted to find its bin. */
 fh_inline unsigned fh_good_shift(const fh_good *g, fh_fit_word length) {
-  if (length < FH_GOOD_EXACT) {
-    return 0;
-  }
   unsigned shift = fh_fit_highest(length) - FH_GOOD_SPLIT;
   return shift < g->shift ? shift : g->shift;
 }
 
-fh_inline uint32_t fh_good_bin(const fh_good *g, fh_fit_word length) {
-  if (fh_unlikely(g->big != 0 && length >= g->big)) {
-    return g->last + (length / 2 >= g->big) + (length / 4 >= g->big);
+/* The bin of a length, were it in any but the last. */
+fh_inline uint32_t fh_good_middle(const fh_good *g, fh_fit_word length) {
+  if (length < FH_GOOD_EXACT) {
+    return (uint32_t)length;
   }
   unsigned shift = fh_good_shift(g, length);
-  return (uint32_t)((shift << FH_GOOD_SPLIT) + fh_fit_right(length, shift));
+  return (uint32_t)(FH_GOOD_BASE + (shift << FH_GOOD_SPLIT) + fh_fit_right(length, shift));
 }
 
-/* The first bit that tells the lengths of a bin apart; 0: they are all the same. */
+fh_inline uint32_t fh_good_bin(const fh_good *g, fh_fit_word length) {
+  return fh_unlikely(length >= g->big) ? g->bins - 1 : fh_good_middle(g, length);
+}
+
+/* The first bit that tells the lengths of a bin of several lengths apart. */
 fh_inline fh_fit_word fh_good_bit(const fh_good *g, fh_fit_word length) {
-  if (fh_unlikely(g->big != 0 && length >= g->big)) {
-    return (fh_fit_word)1 << (sizeof(fh_fit_word) * 8 - 1);
-  }
-  return fh_fit_left(1, fh_good_shift(g, length)) >> 1;
+  unsigned bits = length >= g->big ? FH_FIT_BITS : fh_good_shift(g, length);
+  return fh_fit_left(1, bits - 1);
 }
 
 fh_inline uint32_t fh_good_words(const fh_good *g) { return (g->bins + FH_GOOD_BITS - 1) / FH_GOOD_BITS; }
 
-/* For lengths up to `most`. The bins get wider until there are few enough for two levels of bits. */
-fh_inline void fh_good_shape(fh_good *g, fh_fit_word most, bool flat) {
+/* For lengths up to `most`, in no more than `bins` bins, FH_GOOD_LEAST or more: they get wider, and when that does not
+ * help, more lengths share the last. */
+fh_inline void fh_good_shape(fh_good *g, fh_fit_word most, uint32_t bins, bool flat) {
   fh_fit_word ninth = (most >> 3) - (most >> 6) + (most >> 9); /* hardly more; a division may need a library */
-  fh_fit_word big = ninth + 2 > FH_GOOD_EXACT ? ninth + 2 : FH_GOOD_EXACT;
-  *g = (fh_good){.big = big, .shift = FH_GOOD_SHIFT - 1, .flat = flat};
-  do {
-    g->shift++;
-    unsigned shift = fh_good_shift(g, g->big);
-    g->last = (uint32_t)((shift << FH_GOOD_SPLIT) + fh_fit_right(g->big, shift)) + 1;
-    g->bins = g->last + FH_GOOD_LAST;
-  } while (fh_fit_right(g->big, g->shift) > UINT32_MAX / 2 || g->bins > FH_GOOD_BITS * FH_GOOD_BITS);
-}
-
-/* Lists: `prev` of the first is FH_NONE. In a trie the first is the node itself. */
-
-fh_inline void fh_good_push(const fh_fit_access *a, void *space, uint32_t *first, uint32_t hole) {
-  uint32_t *links = a->links(space, hole), next = *first;
-  links[FH_NEXT] = next;
-  links[FH_PREV] = FH_NONE;
-  *first = hole;
-  if (next != FH_NONE) {
-    a->links(space, next)[FH_PREV] = hole;
+  bins = bins < FH_GOOD_BITS * FH_GOOD_BITS ? bins : FH_GOOD_BITS * FH_GOOD_BITS;
+  *g = (fh_good){.big = flat ? most : ninth + 2, .shift = flat ? FH_FIT_BITS - 1 : FH_GOOD_SPLIT, .flat = flat};
+  while (fh_fit_right(g->big, g->shift) >= bins || fh_good_middle(g, g->big - 1) + 2 > bins) {
+    if (g->shift < FH_FIT_BITS - 1) {
+      g->shift++;
+    } else {
+      g->big >>= 1;
+    }
   }
+  g->bins = fh_good_middle(g, g->big - 1) + 2;
+  g->lists = flat ? g->bins : g->bins - 1 < FH_GOOD_EXACT ? g->bins - 1 : FH_GOOD_EXACT;
 }
+
+/* Tries. What is on top of a subtree is its largest, and what lies below to the right is larger than what lies to the
+ * left. `prev` of a node is FH_NONE, as of the first in a list. */
 
 fh_inline void fh_good_hang(const fh_fit_access *a, void *space, uint32_t hole, uint32_t node) {
   uint32_t *links = a->links(space, hole), *at = a->links(space, node), next = at[FH_NEXT];
@@ -119,127 +118,88 @@ fh_inline void fh_good_hang(const fh_fit_access *a, void *space, uint32_t hole, 
   }
 }
 
-/* Takes a hole out from between its neighbours, of which the first may be missing. */
-fh_inline void fh_good_unlink(const fh_fit_access *a, void *space, const uint32_t *links) {
-  uint32_t next = links[FH_NEXT], prev = links[FH_PREV];
-  if (next != FH_NONE) {
-    a->links(space, next)[FH_PREV] = prev;
-  }
-  if (prev != FH_NONE) {
-    a->links(space, prev)[FH_NEXT] = next;
-  }
-}
-
-/* Tries. */
-
+/* Hangs the hole on the node of its length, or makes it a node. It takes the place of the first on its way that is
+ * smaller; this one then takes the place of the next on its own way, and so on: what is below is smaller anyway. */
 static inline void fh_good_trie_insert(const fh_fit_access *a, void *space, uint32_t *slot, fh_fit_word bit,
                                        uint32_t hole, fh_fit_word length) {
-  for (uint32_t node; (node = *slot) != FH_NONE; bit >>= 1) {
-    if (a->length(space, node) == length) {
-      fh_good_hang(a, space, hole, node);
-      return;
-    }
+  uint32_t node;
+  fh_fit_word there = 0;
+  for (; (node = *slot) != FH_NONE && (there = a->length(space, node)) > length; bit >>= 1) {
     slot = &a->children(space, node)[(length & bit) != 0];
   }
-  uint32_t *children = a->children(space, hole), *links = a->links(space, hole);
-  *slot = hole;
-  children[0] = children[1] = links[FH_NEXT] = links[FH_PREV] = FH_NONE;
-}
-
-/* A leaf below `node`, taken off. */
-static inline uint32_t fh_good_trie_leaf(const fh_fit_access *a, void *space, uint32_t node) {
-  uint32_t leaf = FH_NONE, *slot = NULL;
-  for (;;) {
-    uint32_t *children = a->children(space, node);
-    uint32_t *down = children[1] != FH_NONE ? &children[1] : &children[0];
-    if (*down == FH_NONE) {
-      break;
-    }
-    slot = down;
-    node = leaf = *down;
-  }
-  if (slot != NULL) {
-    *slot = FH_NONE;
-  }
-  return leaf;
-}
-
-/* Takes the node in `slot` off, for which `heir` steps in: what hangs on it, or a leaf. */
-static inline void fh_good_trie_take(const fh_fit_access *a, void *space, uint32_t *slot) {
-  uint32_t node = *slot, heir = a->links(space, node)[FH_NEXT];
-  if (heir != FH_NONE) {
-    a->links(space, heir)[FH_PREV] = FH_NONE;
-  } else {
-    heir = fh_good_trie_leaf(a, space, node);
-  }
-  *slot = heir;
-  if (heir != FH_NONE) {
-    const uint32_t *children = a->children(space, node);
-    uint32_t *inherited = a->children(space, heir);
-    inherited[0] = children[0];
-    inherited[1] = children[1];
-  }
-}
-
-static inline void fh_good_trie_remove(const fh_fit_access *a, void *space, uint32_t *slot, fh_fit_word bit,
-                                       uint32_t hole, fh_fit_word length) {
-  const uint32_t *links = a->links(space, hole);
-  if (links[FH_PREV] != FH_NONE) {
-    fh_good_unlink(a, space, links);
+  if (node != FH_NONE && there == length) {
+    fh_good_hang(a, space, hole, node);
     return;
   }
-  for (; *slot != hole; bit >>= 1) {
-    slot = &a->children(space, *slot)[(length & bit) != 0];
+  uint32_t *links = a->links(space, hole), *children = a->children(space, hole);
+  links[FH_NEXT] = links[FH_PREV] = FH_NONE;
+  *slot = hole;
+  for (; node != FH_NONE; bit >>= 1) {
+    uint32_t *below = a->children(space, node);
+    bool side = (a->length(space, node) & bit) != 0;
+    uint32_t next = below[side];
+    children[!side] = below[!side];
+    children[side] = node;
+    children = below;
+    node = next;
   }
-  fh_good_trie_take(a, space, slot);
+  children[0] = children[1] = FH_NONE;
 }
 
-/* Where the smallest node of at least `need` is linked; NULL: there is none. Down the path of need's bits; `right` is
- * the last branch not taken, whose lengths are all above need: what is smallest in there lies on its left edge. */
-static inline uint32_t *fh_good_trie_find(const fh_fit_access *a, void *space, uint32_t *slot, fh_fit_word bit,
-                                          fh_fit_word need) {
-  uint32_t *best = NULL, *right = NULL;
-  fh_fit_word best_length = (fh_fit_word)-1;
-  for (; *slot != FH_NONE; bit >>= 1) {
-    fh_fit_word length = a->length(space, *slot);
-    if (length >= need && length <= best_length) {
-      best_length = length;
-      best = slot;
-      if (length == need) {
-        return best;
-      }
+/* Takes the node in `slot` off, on which nothing hangs: its larger child steps in, and for that its own, and so on. */
+static inline void fh_good_trie_take(const fh_fit_access *a, void *space, uint32_t *slot) {
+  const uint32_t *children = a->children(space, *slot);
+  uint32_t left = children[0], right = children[1];
+  for (;;) {
+    bool side = right != FH_NONE;
+    uint32_t heir = side ? right : left;
+    *slot = heir;
+    if (heir == FH_NONE) {
+      return;
     }
-    uint32_t *children = a->children(space, *slot);
-    bool one = (need & bit) != 0;
-    right = !one && children[1] != FH_NONE ? &children[1] : right;
-    slot = &children[one];
+    uint32_t *inherited = a->children(space, heir), below_left = inherited[0], below_right = inherited[1];
+    inherited[0] = left;
+    inherited[1] = right;
+    slot = &inherited[side];
+    left = below_left;
+    right = below_right;
   }
-  for (slot = right; slot != NULL && *slot != FH_NONE;) {
-    fh_fit_word length = a->length(space, *slot);
-    if (length <= best_length) {
-      best_length = length;
-      best = slot;
-    }
+}
+
+/* Takes the node in `slot` off: what hangs on it becomes the node. */
+static inline void fh_good_trie_promote(const fh_fit_access *a, void *space, uint32_t *slot, uint32_t heir) {
+  const uint32_t *children = a->children(space, *slot);
+  uint32_t *inherited = a->children(space, heir);
+  a->links(space, heir)[FH_PREV] = FH_NONE;
+  inherited[0] = children[0];
+  inherited[1] = children[1];
+  *slot = heir;
+}
+
+/* Where the smallest node of at least `need` is linked; NULL: not even the root is. Of two children that fit, all of
+ * the left one's subtree is smaller; one that does not fit has nothing below that does. */
+static inline uint32_t *fh_good_trie_find(const fh_fit_access *a, void *space, uint32_t *slot, fh_fit_word need) {
+  uint32_t *best = NULL;
+  while (a->length(space, *slot) >= need) {
+    best = slot;
     uint32_t *children = a->children(space, *slot);
-    slot = &children[children[0] == FH_NONE];
+    if (children[0] != FH_NONE && a->length(space, children[0]) >= need) {
+      slot = &children[0];
+    } else if (children[1] != FH_NONE) {
+      slot = &children[1];
+    } else {
+      break;
+    }
   }
   return best;
 }
 
 /* The index. */
 
-fh_inline bool fh_good_is_list(const fh_good *g, uint32_t bin) { return bin < FH_GOOD_EXACT || g->flat; }
-
-fh_inline void fh_good_insert(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
-                              fh_fit_word length) {
-  uint32_t bin = fh_good_bin(g, length), word = bin / FH_GOOD_BITS;
+fh_inline void fh_good_mark(fh_good *g, fh_good_tables t, uint32_t bin) {
+  uint32_t word = bin / FH_GOOD_BITS;
   t.words[word] |= (size_t)1 << bin % FH_GOOD_BITS;
   g->top |= (size_t)1 << word;
-  if (fh_good_is_list(g, bin)) {
-    fh_good_push(a, space, &t.heads[bin], hole);
-  } else {
-    fh_good_trie_insert(a, space, &t.heads[bin], fh_good_bit(g, length), hole, length);
-  }
 }
 
 /* Nothing is left in the bin. */
@@ -249,69 +209,6 @@ fh_inline void fh_good_clear(fh_good *g, fh_good_tables t, uint32_t bin) {
   if (t.words[word] == 0) {
     g->top &= ~((size_t)1 << word);
   }
-}
-
-fh_inline void fh_good_remove(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
-                              fh_fit_word length) {
-  uint32_t bin = fh_good_bin(g, length), *slot = &t.heads[bin];
-  if (fh_good_is_list(g, bin)) {
-    const uint32_t *links = a->links(space, hole);
-    fh_good_unlink(a, space, links);
-    if (links[FH_PREV] != FH_NONE) {
-      return;
-    }
-    *slot = links[FH_NEXT];
-  } else {
-    fh_good_trie_remove(a, space, slot, fh_good_bit(g, length), hole, length);
-  }
-  if (*slot == FH_NONE) {
-    fh_good_clear(g, t, bin);
-  }
-}
-
-/* The same for lengths below FH_GOOD_EXACT, in fewer instructions: their bins are the first, in the first word. */
-
-fh_inline void fh_good_insert_exact(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
-                                    fh_fit_word length) {
-  t.words[0] |= (size_t)1 << length;
-  g->top |= 1;
-  fh_good_push(a, space, &t.heads[length], hole);
-}
-
-fh_inline void fh_good_remove_exact(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
-                                    fh_fit_word length) {
-  const uint32_t *links = a->links(space, hole);
-  uint32_t next = links[FH_NEXT], prev = links[FH_PREV];
-  if (next != FH_NONE) {
-    a->links(space, next)[FH_PREV] = prev;
-  }
-  if (prev != FH_NONE) {
-    a->links(space, prev)[FH_NEXT] = next;
-    return;
-  }
-  t.heads[length] = next;
-  if (next == FH_NONE) {
-    fh_good_clear(g, t, (uint32_t)length);
-  }
-}
-
-/* The same as fh_good_take when it ends among them; FH_NONE: it does not. */
-fh_inline uint32_t fh_good_take_exact(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
-                                      fh_fit_word need) {
-  const size_t exact = ((size_t)1 << (FH_GOOD_EXACT - 1)) * 2 - 1;
-  size_t found = need < FH_GOOD_EXACT ? t.words[0] & exact & ~(size_t)0 << need : 0;
-  if (found == 0) {
-    return FH_NONE;
-  }
-  unsigned bin = fh_good_lowest(found);
-  uint32_t hole = t.heads[bin], next = a->links(space, hole)[FH_NEXT];
-  t.heads[bin] = next;
-  if (next != FH_NONE) {
-    a->links(space, next)[FH_PREV] = FH_NONE;
-  } else {
-    fh_good_clear(g, t, bin);
-  }
-  return hole;
 }
 
 /* The first bin from `bin` on that holds something; g->bins: none does. */
@@ -329,40 +226,115 @@ fh_inline uint32_t fh_good_next(const fh_good *g, fh_good_tables t, uint32_t bin
   return word * FH_GOOD_BITS + fh_good_lowest(found);
 }
 
-/* In a bin of several lengths: where the smallest that fits is linked, or with `flat` the first if it fits. */
-fh_inline uint32_t *fh_good_find_in(const fh_good *g, const fh_fit_access *a, void *space, uint32_t *slot,
-                                    fh_fit_word bit, fh_fit_word need) {
-  if (g->flat) {
-    return a->length(space, *slot) >= need ? slot : NULL;
+fh_inline void fh_good_push(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t bin,
+                            uint32_t hole) {
+  uint32_t *slot = &t.heads[bin], *links = a->links(space, hole), next = *slot;
+  fh_good_mark(g, t, bin);
+  links[FH_NEXT] = next;
+  links[FH_PREV] = FH_NONE;
+  *slot = hole;
+  if (next != FH_NONE) {
+    a->links(space, next)[FH_PREV] = hole;
   }
-  return fh_good_trie_find(a, space, slot, bit, need);
+}
+
+/* The first of a list goes, or the last node of a trie. */
+fh_inline void fh_good_pop(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t bin,
+                           uint32_t next) {
+  t.heads[bin] = next;
+  if (next != FH_NONE) {
+    a->links(space, next)[FH_PREV] = FH_NONE;
+  } else {
+    fh_good_clear(g, t, bin);
+  }
+}
+
+/* Takes a hole out from between its neighbours, of which it has one before. */
+fh_inline void fh_good_unlink(const fh_fit_access *a, void *space, uint32_t prev, uint32_t next) {
+  a->links(space, prev)[FH_NEXT] = next;
+  if (next != FH_NONE) {
+    a->links(space, next)[FH_PREV] = prev;
+  }
+}
+
+fh_inline void fh_good_insert(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
+                              fh_fit_word length) {
+  uint32_t bin = fh_good_bin(g, length);
+  if (bin < g->lists) {
+    fh_good_push(g, t, a, space, bin, hole);
+  } else {
+    fh_good_mark(g, t, bin);
+    fh_good_trie_insert(a, space, &t.heads[bin], fh_good_bit(g, length), hole, length);
+  }
+}
+
+/* Takes a hole off that is the node of its length. */
+fh_inline void fh_good_remove_node(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t bin,
+                                   uint32_t *slot) {
+  uint32_t next = a->links(space, *slot)[FH_NEXT];
+  if (next != FH_NONE) {
+    fh_good_trie_promote(a, space, slot, next);
+    return;
+  }
+  fh_good_trie_take(a, space, slot);
+  if (t.heads[bin] == FH_NONE) {
+    fh_good_clear(g, t, bin);
+  }
+}
+
+/* One that nothing comes before: the first of a list, or the node of its length. */
+fh_inline void fh_good_remove_first(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
+                                    fh_fit_word length) {
+  uint32_t bin = fh_good_bin(g, length), *slot = &t.heads[bin];
+  if (bin < g->lists) {
+    fh_good_pop(g, t, a, space, bin, a->links(space, hole)[FH_NEXT]);
+    return;
+  }
+  for (fh_fit_word bit = fh_good_bit(g, length); *slot != hole; bit >>= 1) {
+    slot = &a->children(space, *slot)[(length & bit) != 0];
+  }
+  fh_good_remove_node(g, t, a, space, bin, slot);
+}
+
+fh_inline void fh_good_remove(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
+                              fh_fit_word length) {
+  const uint32_t *links = a->links(space, hole);
+  if (links[FH_PREV] != FH_NONE) {
+    fh_good_unlink(a, space, links[FH_PREV], links[FH_NEXT]);
+  } else {
+    fh_good_remove_first(g, t, a, space, hole, length);
+  }
+}
+
+/* Of a length below FH_GOOD_BITS: what fh_good_take would take if it ends in the first word's lists; FH_NONE: it does
+ * not. The short way of most requests. */
+fh_inline uint32_t fh_good_take_short(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
+                                      fh_fit_word need) {
+  size_t found = t.words[0] & ~(size_t)0 << need;
+  if (found == 0) {
+    return FH_NONE;
+  }
+  uint32_t bin = fh_good_lowest(found), hole = t.heads[bin];
+  if (fh_unlikely(bin >= g->lists)) {
+    return FH_NONE;
+  }
+  fh_good_pop(g, t, a, space, bin, a->links(space, hole)[FH_NEXT]);
+  return hole;
 }
 
 /* Where a smallest hole of at least `need` is linked, and its bin; NULL: there is none (with `flat`: none was found).
- */
+ * The first bin that holds something may be need's own, where it may be that nothing fits; the next one fits. */
 fh_inline uint32_t *fh_good_search(const fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
                                    fh_fit_word need, uint32_t *in) {
-  uint32_t bin = fh_good_bin(g, need);
-  if (bin >= FH_GOOD_EXACT) {
-    if (fh_unlikely(bin >= g->bins)) {
-      return NULL;
-    }
-    uint32_t *slot = &t.heads[bin];
-    uint32_t *found = *slot == FH_NONE ? NULL : fh_good_find_in(g, a, space, slot, fh_good_bit(g, need), need);
-    if (found != NULL) {
-      *in = bin;
-      return found;
-    }
-    if (++bin == g->bins) {
-      return NULL;
-    }
+  uint32_t bin = fh_good_next(g, t, fh_good_bin(g, need));
+  if (bin != g->bins && a->length(space, t.heads[bin]) < need) {
+    bin = bin + 1 == g->bins ? g->bins : fh_good_next(g, t, bin + 1);
   }
-  bin = fh_good_next(g, t, bin);
   if (fh_unlikely(bin == g->bins)) {
     return NULL;
   }
   *in = bin;
-  return fh_good_is_list(g, bin) ? &t.heads[bin] : fh_good_find_in(g, a, space, &t.heads[bin], 0, 0);
+  return bin < g->lists ? &t.heads[bin] : fh_good_trie_find(a, space, &t.heads[bin], need);
 }
 
 /* A smallest hole of at least `need`, still in the index; FH_NONE: there is none, or none was found. */
@@ -379,40 +351,24 @@ fh_inline uint32_t fh_good_take(fh_good *g, fh_good_tables t, const fh_fit_acces
     return FH_NONE;
   }
   uint32_t hole = *slot, next = a->links(space, hole)[FH_NEXT];
-  if (fh_good_is_list(g, bin)) {
-    *slot = next;
-    if (next != FH_NONE) {
-      a->links(space, next)[FH_PREV] = FH_NONE;
-      return hole;
-    }
+  if (bin < g->lists) {
+    fh_good_pop(g, t, a, space, bin, next);
   } else if (next != FH_NONE) {
-    fh_good_unlink(a, space, a->links(space, next));
-    return next;
+    fh_good_unlink(a, space, hole, a->links(space, next)[FH_NEXT]);
+    hole = next;
   } else {
-    fh_good_trie_take(a, space, slot);
-  }
-  if (t.heads[bin] == FH_NONE) {
-    fh_good_clear(g, t, bin);
+    fh_good_remove_node(g, t, a, space, bin, slot);
   }
   return hole;
 }
 
 /* A hole of the largest length, or with `flat` of the largest that a request finds; FH_NONE: the index is empty. */
-fh_inline uint32_t fh_good_largest(const fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space) {
+fh_inline uint32_t fh_good_largest(const fh_good *g, fh_good_tables t) {
   if (g->top == 0) {
     return FH_NONE;
   }
-  uint32_t word = fh_good_highest(g->top), bin = word * FH_GOOD_BITS + fh_good_highest(t.words[word]);
-  uint32_t node = t.heads[bin], best = node;
-  if (fh_good_is_list(g, bin)) {
-    return node;
-  }
-  while (node != FH_NONE) {
-    best = a->length(space, node) > a->length(space, best) ? node : best;
-    uint32_t *children = a->children(space, node);
-    node = children[children[1] != FH_NONE];
-  }
-  return best;
+  uint32_t word = fh_good_highest(g->top);
+  return t.heads[word * FH_GOOD_BITS + fh_good_highest(t.words[word])];
 }
 
 #endif

@@ -14,7 +14,7 @@
 
 typedef FH_FIT_WORD fh_fit_word;
 
-enum { FH_NONE = 0 };
+enum { FH_NONE = 0, FH_FIT_BITS = sizeof(fh_fit_word) * 8 };
 
 typedef struct fh_fit_access {
   fh_fit_word (*length)(void *space, uint32_t hole); /* never 0 */

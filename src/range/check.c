@@ -107,7 +107,8 @@ static bool chain_is_right(const fh_range *r, uint32_t first, uint32_t *count) {
   return true;
 }
 
-/* All chains of a trie. A path has no more nodes than a length has bits, and one for none of them. */
+/* All chains of a trie. What lies below a node is shorter. A path has no more nodes than a length has bits, and one for
+ * none of them. */
 static bool trie_is_right(const fh_range *r, uint32_t root, uint32_t *count) {
   uint32_t stack[POWERS + 2] = {root}, depth = 1;
   while (depth != 0) {
@@ -118,7 +119,7 @@ static bool trie_is_right(const fh_range *r, uint32_t root, uint32_t *count) {
     for (unsigned side = 0; side < 2; side++) {
       uint32_t child = node_at(r, node)->at.children[side];
       if (child != FH_NONE) {
-        if (depth == POWERS + 2) {
+        if (depth == POWERS + 2 || !is_live_hole(r, child) || node_at(r, child)->length >= node_at(r, node)->length) {
           return false;
         }
         stack[depth++] = child;
@@ -128,18 +129,19 @@ static bool trie_is_right(const fh_range *r, uint32_t root, uint32_t *count) {
   return true;
 }
 
-/* Whether a search for a hole's length ends at it, or at the node it hangs on. */
-static bool trie_leads_to(const fh_range *r, uint32_t hole) {
-  uint64_t length = node_at(r, hole)->length, bit = fh_good_bit(&r->good, length);
-  uint32_t node = r->tables.heads[fh_good_bin(&r->good, length)];
-  for (unsigned steps = 0; bit != 0 && steps <= POWERS; steps++, bit >>= 1) {
-    if (!is_live_hole(r, node) || node_at(r, node)->length == length) {
+/* Whether the way down by a hole's length leads to it, or to the node it hangs on. */
+static bool index_leads_to(const fh_range *r, uint32_t hole) {
+  uint64_t length = node_at(r, hole)->length, bit;
+  uint32_t bin = fh_good_bin(&r->good, length), node = r->tables.heads[bin];
+  bool trie = bin >= r->good.lists;
+  for (bit = trie ? fh_good_bit(&r->good, length) : 0; bit != 0; bit >>= 1) {
+    if (!is_live_hole(r, node) || node_at(r, node)->length <= length) {
       break;
     }
     node = node_at(r, node)->at.children[(length & bit) != 0];
   }
   return is_live_hole(r, node) && node_at(r, node)->length == length &&
-         (fh_good_bit(&r->good, length) == 0 || node == hole || hole_links(r, hole)[FH_PREV] != FH_NONE);
+         (!trie || node == hole || hole_links(r, hole)[FH_PREV] != FH_NONE);
 }
 
 static bool good_is_right(const fh_range *r) {
@@ -150,12 +152,12 @@ static bool good_is_right(const fh_range *r) {
     if (bit != (head != FH_NONE) || (bit && (r->good.top >> word & 1) == 0)) {
       return false;
     }
-    if (head != FH_NONE && !(bin < FH_GOOD_EXACT ? chain_is_right(r, head, &count) : trie_is_right(r, head, &count))) {
+    if (head != FH_NONE && !(bin < r->good.lists ? chain_is_right(r, head, &count) : trie_is_right(r, head, &count))) {
       return false;
     }
   }
   for (uint32_t node = node_at(r, NODE_END)->right; node != NODE_END; node = node_at(r, node)->right) {
-    if (is_hole(r, node) && !trie_leads_to(r, node)) {
+    if (is_hole(r, node) && !index_leads_to(r, node)) {
       return false;
     }
   }

@@ -19,28 +19,6 @@ static bool options_make_sense(const fh_range_options *o) {
   return (unsigned)o->fit <= FH_FIT_BUDDY && (unsigned)o->order <= FH_ORDER_BACK && (list || !o->no_coalesce);
 }
 
-/* The table of GOOD has no more heads than that: its bins get wider, and more lengths share the last. Paths in them are
- * longer then, but never longer than 64 bits or the number of nodes. */
-static void good_shape(fh_good *g, uint64_t most, uint32_t heads) {
-  fh_good_shape(g, most, false);
-  if (g->big < FH_GOOD_EXACT) {
-    g->big = FH_GOOD_EXACT;
-  }
-  for (;;) {
-    unsigned shift = fh_good_shift(g, g->big);
-    g->last = (shift << FH_GOOD_SPLIT) + (uint32_t)fh_right(g->big, shift) + 1;
-    g->bins = g->last + FH_GOOD_LAST;
-    if (g->bins <= heads) {
-      return;
-    }
-    if (shift == g->shift) {
-      g->shift++;
-    } else {
-      g->big /= 2;
-    }
-  }
-}
-
 /* What lies where, in bytes from the start. */
 typedef struct fh_layout {
   fh_good good;
@@ -66,7 +44,7 @@ static bool lay_out(fh_layout *at, fh_fit fit, size_t blocks, uint64_t nodes) {
 /* For lengths up to `most`. */
 static bool lay_out_for(fh_layout *at, fh_fit fit, uint64_t most, size_t blocks, uint64_t nodes) {
   if (fit == FH_FIT_GOOD) {
-    good_shape(&at->good, most, heads_for(nodes));
+    fh_good_shape(&at->good, most, heads_for(nodes), false);
   }
   return lay_out(at, fit, blocks, nodes);
 }

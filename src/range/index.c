@@ -165,16 +165,22 @@ static unsigned power_of(const fh_range *r, uint32_t hole) { return fh_highest_b
 
 static void buddy_insert(fh_range *r, uint32_t hole) {
   unsigned power = power_of(r, hole);
-  fh_good_push(&see, r, &r->tables.heads[power], hole);
+  uint32_t *links = hole_links(r, hole), *first = &r->tables.heads[power];
+  links[FH_NEXT] = *first;
+  links[FH_PREV] = FH_NONE;
+  if (*first != FH_NONE) {
+    hole_links(r, *first)[FH_PREV] = hole;
+  }
+  *first = hole;
   r->powers |= fh_left(1, power);
 }
 
 static void buddy_remove(fh_range *r, uint32_t hole) {
   unsigned power = power_of(r, hole);
-  const uint32_t *links = hole_links(r, hole);
-  fh_good_unlink(&see, r, links);
-  if (links[FH_PREV] == FH_NONE) {
-    r->tables.heads[power] = links[FH_NEXT];
+  uint32_t next = hole_links(r, hole)[FH_NEXT], prev = hole_links(r, hole)[FH_PREV];
+  *(prev != FH_NONE ? &hole_links(r, prev)[FH_NEXT] : &r->tables.heads[power]) = next;
+  if (next != FH_NONE) {
+    hole_links(r, next)[FH_PREV] = prev;
   }
   if (r->tables.heads[power] == FH_NONE) {
     r->powers &= ~fh_left(1, power);
@@ -280,6 +286,6 @@ uint64_t fh_index_largest(const fh_range *r) {
   if (uses_list(r)) {
     return list_largest(r);
   }
-  uint32_t hole = fh_good_largest(&r->good, r->tables, &see, (void *)(uintptr_t)r);
+  uint32_t hole = fh_good_largest(&r->good, r->tables);
   return hole == FH_NONE ? 0 : node_at(r, hole)->length;
 }

@@ -123,7 +123,7 @@ static bool index_adds_up(const fh_region *r) {
     bool set = (t.words[bin / FH_GOOD_BITS] >> bin % FH_GOOD_BITS & 1) != 0;
     v.wrong = set != (t.heads[bin] != FH_NONE);
     if (t.heads[bin] != FH_NONE && !v.wrong) {
-      if (bin < FH_GOOD_EXACT || r->good.flat) {
+      if (bin < r->good.lists) {
         see_list(&v, t.heads[bin]);
       } else {
         see_trie(&v, t.heads[bin]);
@@ -151,7 +151,7 @@ fh_status fh_region_check(const fh_region *r) {
 /* Opening. */
 
 static bool same_good(const fh_good *a, const fh_good *b) {
-  return a->big == b->big && a->shift == b->shift && a->flat == b->flat && a->last == b->last && a->bins == b->bins;
+  return a->big == b->big && a->shift == b->shift && a->flat == b->flat && a->bins == b->bins && a->lists == b->lists;
 }
 
 /* What the fields of a space's start must be for its chunks to be walked. */
@@ -173,7 +173,7 @@ static const char *check_start(const fh_region *r, size_t bytes) {
   fh_region want = {.fit = r->fit, .flags = r->flags};
   fh_space_shape(&want, r->shaped);
   bool same = want.fold == r->fold && want.plain == r->plain && want.least == r->least &&
-              want.tag_mask == r->tag_mask && want.tag_mix == r->tag_mix && want.heads_at == r->heads_at &&
+              want.tag_mask == r->tag_mask && want.heads_at == r->heads_at &&
               same_good(&want.good, &r->good);
   if (!same || r->end > fh_space_cells(&want, room) || r->first > r->end || r->first < fh_space_first(&want) ||
       r->first > fh_space_first(&want) + FH_BUDDY_ALIGN) {
@@ -228,7 +228,7 @@ fh_status fh_region_examine(const void *memory, size_t bytes, const char **what)
 /* The index and the counts, made again from the chunks. */
 static void rebuild(fh_region *r) {
   fh_good good = {
-      .big = r->good.big, .shift = r->good.shift, .flat = r->good.flat, .last = r->good.last, .bins = r->good.bins};
+      .big = r->good.big, .shift = r->good.shift, .flat = r->good.flat, .bins = r->good.bins, .lists = r->good.lists};
   tally t = {0};
   check_walk(r, &t);
   r->good = good;

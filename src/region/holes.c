@@ -72,6 +72,6 @@ uint32_t fh_hole_most(fh_region *r) {
   if (uses_list(r)) {
     return most_of_list(r);
   }
-  uint32_t id = fh_good_largest(&r->good, tables_of(r), &hole_access, r);
+  uint32_t id = fh_good_largest(&r->good, tables_of(r));
   return id == FH_NONE ? 0 : cells_of(r, id);
 }

@@ -62,8 +62,8 @@ fh_inline void index_insert(fh_region *r, int fit, uint32_t id, uint32_t cells) 
   uint32_t length = cells >> r->fold;
   if (is_list(fit)) {
     fh_list_insert(&r->list, &hole_access, r, FH_LIST_ADDRESS, id);
-  } else if (fh_likely(!FH_SMALL && length < FH_GOOD_EXACT)) {
-    fh_good_insert_exact(&r->good, tables_of(r), &hole_access, r, id, length);
+  } else if (!FH_SMALL && length < FH_GOOD_BITS && fh_likely(length < r->good.lists)) {
+    fh_good_push(&r->good, tables_of(r), &hole_access, r, length, id);
   } else {
     fh_long_insert(r, id, length);
   }
@@ -71,10 +71,13 @@ fh_inline void index_insert(fh_region *r, int fit, uint32_t id, uint32_t cells) 
 
 fh_inline void index_remove(fh_region *r, int fit, uint32_t id, uint32_t cells) {
   uint32_t length = cells >> r->fold;
+  const uint32_t *links = hole_links(r, id);
   if (is_list(fit)) {
     fh_list_remove(&r->list, &hole_access, r, id);
-  } else if (fh_likely(!FH_SMALL && length < FH_GOOD_EXACT)) {
-    fh_good_remove_exact(&r->good, tables_of(r), &hole_access, r, id, length);
+  } else if (!FH_SMALL && links[FH_PREV] != FH_NONE) {
+    fh_good_unlink(&hole_access, r, links[FH_PREV], links[FH_NEXT]);
+  } else if (!FH_SMALL && length < FH_GOOD_BITS && fh_likely(length < r->good.lists)) {
+    fh_good_pop(&r->good, tables_of(r), &hole_access, r, length, links[FH_NEXT]);
   } else {
     fh_long_remove(r, id, length);
   }
@@ -89,8 +92,13 @@ fh_inline uint32_t index_find(fh_region *r, int fit, uint32_t cells) {
 /* The same, for GOOD and for whole units: taken out of the index. */
 fh_inline uint32_t index_take(fh_region *r, uint32_t cells) {
   uint32_t length = cells >> r->fold;
-  uint32_t id = FH_SMALL ? FH_NONE : fh_good_take_exact(&r->good, tables_of(r), &hole_access, r, length);
-  return fh_likely(id != FH_NONE) ? id : fh_long_take(r, length);
+  if (!FH_SMALL && length < FH_GOOD_BITS) {
+    uint32_t id = fh_good_take_short(&r->good, tables_of(r), &hole_access, r, length);
+    if (fh_likely(id != FH_NONE)) {
+      return id;
+    }
+  }
+  return fh_long_take(r, length);
 }
 
 /* Writes the hole [id, id + cells). The chunk behind is told by the caller, who knows whether it knows already. */

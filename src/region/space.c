@@ -3,24 +3,26 @@
 
 #include "region/holes.h"
 
+enum { LEAST_BINS = FH_GOOD_LEAST + 32 }; /* in a region of 64 KiB every doubling has its bins */
+
 #define MOST_CELLS (UINT32_MAX >> (32 - HEAD_CELLS_BITS))
 
 /* What of a head is tag. On 32 bits it has none to spare but those that the cells of this space do not need; it may be
  * extended, so some more are kept free than it needs now. */
-static fh_head tag_mask(uint32_t cells) {
+static uint32_t tag_mask(uint32_t cells) {
   unsigned bits = HEAD_CELLS_BITS;
   if (WORD_BITS == 32) {
     unsigned need = fh_highest_bit_32(cells | 1) + 2;
     bits = need < 16 ? 16 : need < HEAD_CELLS_BITS ? need : HEAD_CELLS_BITS;
   }
-  return HEAD_CELLS_SHIFT + bits >= WORD_BITS ? 0 : ~(fh_head)0 << ((HEAD_CELLS_SHIFT + bits) % WORD_BITS);
+  return WORD_BITS == 64 || HEAD_CELLS_SHIFT + bits >= 32 ? 0 : ~UINT32_C(0) << ((HEAD_CELLS_SHIFT + bits) % 32);
 }
 
 /* The smallest chunk holds a hole's links and its length at the end, in whole units; a buddy's is a power of two. */
-static uint8_t least_cells(const fh_region *r) {
+static uint16_t least_cells(const fh_region *r) {
   unsigned bytes = (unsigned)(HEAD_BYTES + 3 * sizeof(uint32_t)), unit = (unsigned)HEAD_BYTES << r->fold;
   unsigned cells = (bytes + unit - 1) / unit << r->fold;
-  return (uint8_t)(is_buddy(r) && cells == 3 ? 4 : cells);
+  return (uint16_t)(is_buddy(r) && cells == 3 ? 4 : cells);
 }
 
 static size_t table_bytes(const fh_region *r) {
@@ -34,8 +36,9 @@ void fh_space_shape(fh_region *r, uint32_t cells) {
   r->plain = fit_of(r) == FH_FIT_GOOD && !is_checked(r);
   r->shaped = cells;
   r->tag_mask = tag_mask(cells);
-  r->tag_mix = is_checked(r) ? (fh_head)UINT64_C(0xD6E8FEB86659FD93) : 0;
-  fh_good_shape(&r->good, cells >> r->fold, (r->flags & FH_REGION_BOUNDED) != 0);
+  uint32_t bins = (cells >> 9) - (cells >> 12); /* a bit less than a thousandth of the bytes */
+  bins = bins > LEAST_BINS ? bins : LEAST_BINS;
+  fh_good_shape(&r->good, cells >> r->fold, bins, (r->flags & FH_REGION_BOUNDED) != 0);
   r->heads_at = (uint32_t)(sizeof *r + fh_good_words(&r->good) * sizeof(size_t));
 }
 
@@ -54,7 +57,7 @@ static uint32_t aligned_first(const fh_region *r) {
 }
 
 uint32_t fh_space_cells(const fh_region *r, size_t bytes) {
-  uint32_t most = WORD_BITS == 64 ? MOST_CELLS : (uint32_t)(~tags(r) >> HEAD_CELLS_SHIFT);
+  uint32_t most = WORD_BITS == 64 ? MOST_CELLS : ~tags(r) >> HEAD_CELLS_SHIFT % 32;
   size_t cells = bytes >> CELL_SHIFT;
   return (cells < most ? (uint32_t)cells : most) >> r->fold << r->fold;
 }
@@ -72,7 +75,7 @@ fh_region *fh_space_make(void *memory, size_t bytes, fh_fit fit, unsigned flags)
   }
   size_t rest = bytes - lead, most = (size_t)MOST_CELLS << CELL_SHIFT;
   rest = rest < most ? rest : most;
-  *r = (fh_region){.magic = FH_REGION_MAGIC, .fit = (uint8_t)fit, .flags = (uint8_t)flags, .lead = (uint8_t)lead};
+  *r = (fh_region){.magic = FH_REGION_MAGIC, .fit = (uint16_t)fit, .flags = (uint16_t)flags, .lead = (uint16_t)lead};
   fh_space_shape(r, (uint32_t)(rest >> CELL_SHIFT));
   r->first = aligned_first(r);
   r->end = fh_space_close(r, fh_space_cells(r, rest));

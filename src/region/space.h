@@ -10,7 +10,8 @@
  * counted from the space, so a name is the same wherever the space is mapped. Its head is the word before. From bit 0
  * of a head on:
  *
- *   USED  BEFORE_FREE  ALIGNED  | slack | cells | tag
+ *   64 bits:   USED  BEFORE_FREE  ALIGNED | slack 6 | tag 23 | cells 32
+ *   32 bits:   USED  BEFORE_FREE  ALIGNED | slack 5 | cells, as many bits as the space needs | tag
  *
  *   slack   user bytes that were not asked for
  *   cells   the whole chunk, head and all; 0: the closing head
@@ -41,7 +42,7 @@ enum {
   HEAD_ALIGNED = 4,
   HEAD_SLACK_SHIFT = 3,
   HEAD_SLACK_BITS = WORD_BITS == 64 ? 6 : 5,
-  HEAD_CELLS_SHIFT = HEAD_SLACK_SHIFT + HEAD_SLACK_BITS,
+  HEAD_CELLS_SHIFT = WORD_BITS == 64 ? 32 : HEAD_SLACK_SHIFT + HEAD_SLACK_BITS,
   HEAD_CELLS_BITS = WORD_BITS == 64 ? 32 : 24
 };
 
@@ -51,13 +52,12 @@ enum { FH_SPACE_ALIGN = WORD_BITS == 64 ? 16 : 8, FH_BUDDY_ALIGN = 64 };
 
 struct fh_region {
   uint32_t magic;
-  uint8_t fit, flags;
-  uint8_t why;   /* fh_status of the last call that failed; of the first space only */
-  uint8_t lead;  /* bytes of the caller's in front of this, lost to alignment */
-  uint8_t fold;  /* log2 of the cells in a unit, in which the index measures */
-  uint8_t least; /* cells of the smallest chunk */
-  uint8_t plain; /* GOOD and not checked: the short ways through alloc and free */
-  uint8_t spare;
+  uint16_t fit, flags;
+  uint16_t why;   /* fh_status of the last call that failed; of the first space only */
+  uint16_t lead;  /* bytes of the caller's in front of this, lost to alignment */
+  uint16_t fold;  /* log2 of the cells in a unit, in which the index measures */
+  uint16_t least; /* cells of the smallest chunk */
+  uint32_t plain; /* GOOD and not checked: the short ways through alloc and free */
   uint32_t shaped;     /* cells that the index was made for */
   uint32_t first, end; /* names: of the first chunk, of the closing head */
   uint32_t used, peak; /* cells in chunks; the rest is in holes */
@@ -65,8 +65,7 @@ struct fh_region {
   size_t size;       /* bytes that were handed to this space */
   size_t requested;  /* bytes that callers asked for */
   uint32_t heads_at; /* bytes from here to the heads of the index */
-  fh_head tag_mask;
-  fh_head tag_mix; /* how the other bits of a head count for its tag: 0, or odd in a checked region */
+  uint32_t tag_mask; /* of 32-bit targets */
   ptrdiff_t next;  /* bytes from here to the next space; 0: none */
   fh_grow *grow;   /* of the first space only, with its argument */
   void *grow_arg;
@@ -91,60 +90,44 @@ fh_inline bool is_checked(const fh_region *r) { return (r->flags & FH_REGION_CHE
 
 /* Heads. */
 
-enum { TAG_LOW_BIT = HEAD_CELLS_SHIFT + HEAD_CELLS_BITS };
-
-fh_inline fh_head tags(const fh_region *r) {
-#if SIZE_MAX > UINT32_MAX
-  (void)r;
-  return ~(fh_head)0 << TAG_LOW_BIT;
-#else
-  return r->tag_mask;
-#endif
-}
-
-fh_inline fh_head plain_tag(const fh_region *r, uint32_t id) {
-#if SIZE_MAX > UINT32_MAX
-  (void)r;
-  return (fh_head)(id * UINT32_C(0x9E3779B1)) << TAG_LOW_BIT;
-#else
-  return id * UINT32_C(0x9E3779B1) & tags(r);
-#endif
+/* On 64 bits what lies between slack and cells; on 32 bits what a space's cells leave of the word. */
+fh_inline uint32_t tags(const fh_region *r) {
+  return WORD_BITS == 64 ? ~UINT32_C(0) << (HEAD_SLACK_SHIFT + HEAD_SLACK_BITS) : r->tag_mask;
 }
 
 /* A head that is not USED has another tag: what is left of one within an allocation is not revived by a byte that its
  * owner writes there. */
-fh_inline fh_head unused_tag(const fh_region *r, fh_head low) {
-  return (~low & HEAD_USED) << (WORD_BITS - 1) & tags(r);
+fh_inline fh_head plain_tag(const fh_region *r, uint32_t id, fh_head low) {
+  return (id * UINT32_C(0x9E3779B1) ^ (uint32_t)(~low & HEAD_USED) << 31) & tags(r);
 }
 
+/* In a checked region every bit of the head counts for its tag. */
 fh_inline fh_head head_tag(const fh_region *r, uint32_t id, fh_head low) {
-  fh_head tag = plain_tag(r, id) ^ unused_tag(r, low);
-  return fh_likely(r->tag_mix == 0) ? tag : (tag ^ low * r->tag_mix) & tags(r);
+  fh_head mixed = is_checked(r) ? low * (fh_head)UINT64_C(0xD6E8FEB86659FD93) >> (WORD_BITS - 32) & tags(r) : 0;
+  return plain_tag(r, id, low) ^ mixed;
 }
 
-fh_inline fh_head head_low(const fh_region *r, uint32_t id) { return *head_of(r, id) & ~tags(r); }
+fh_inline fh_head head_low(const fh_region *r, uint32_t id) { return *head_of(r, id) & ~(fh_head)tags(r); }
 
 fh_inline bool head_is_ours(const fh_region *r, uint32_t id) {
-  fh_head head = *head_of(r, id), low = head & ~tags(r);
-  return (head & tags(r)) == head_tag(r, id, low);
+  fh_head head = *head_of(r, id), low = head & ~(fh_head)tags(r);
+  return head == (low | head_tag(r, id, low));
 }
 
-fh_inline void head_write(const fh_region *r, uint32_t id, fh_head low) {
-  *head_of(r, id) = low | head_tag(r, id, low);
-}
+fh_inline void head_write(const fh_region *r, uint32_t id, fh_head low) { *head_of(r, id) = low | head_tag(r, id, low); }
 
 /* For a region that is known not to be checked. */
 fh_inline void head_write_plain(const fh_region *r, uint32_t id, fh_head low) {
-  *head_of(r, id) = low | (plain_tag(r, id) ^ unused_tag(r, low));
+  *head_of(r, id) = low | plain_tag(r, id, low);
 }
 
 /* Used or not. */
 fh_inline bool head_is_ours_plain(const fh_region *r, uint32_t id) {
-  return ((*head_of(r, id) ^ plain_tag(r, id)) & tags(r) & ~(fh_head)0 >> 1) == 0;
+  return (((uint32_t)*head_of(r, id) ^ id * UINT32_C(0x9E3779B1)) & tags(r) & ~UINT32_C(0) >> 1) == 0;
 }
 
 fh_inline bool head_is_used_plain(const fh_region *r, uint32_t id) {
-  return ((*head_of(r, id) ^ plain_tag(r, id) ^ HEAD_USED) & (tags(r) | HEAD_USED)) == 0;
+  return (((uint32_t)*head_of(r, id) ^ id * UINT32_C(0x9E3779B1) ^ HEAD_USED) & (tags(r) | HEAD_USED)) == 0;
 }
 
 fh_inline fh_head low_of(uint32_t cells, uint32_t slack, fh_head flags) {
@@ -200,7 +183,7 @@ fh_inline fh_region *space_with(const fh_region *r, const void *pointer) {
 
 /* Answers a failure with NULL or with its status. */
 fh_inline fh_status fail(fh_region *r, fh_status why) {
-  r->why = (uint8_t)why;
+  r->why = (uint16_t)why;
   return why;
 }
 

@@ -61,7 +61,7 @@ typedef struct index {
 
 static index index_for(uint64_t most, bool flat) {
   index x;
-  fh_good_shape(&x.good, most, flat);
+  fh_good_shape(&x.good, most, 4096, flat);
   x.tables.words = calloc(fh_good_words(&x.good), sizeof(size_t));
   x.tables.heads = calloc(x.good.bins, sizeof(uint32_t));
   assert_true(x.tables.words != NULL && x.tables.heads != NULL);
@@ -101,10 +101,12 @@ static uint64_t smallest_fit(uint64_t need, uint64_t *largest) {
   return best;
 }
 
-/* The bound of one path, of the search's second path, and of a leaf's. From `big` on it is the room that bounds a path,
- * and there is no room here. */
+/* Nodes of a path, and what their length, links and children may be looked at: each node and one more child a level, one
+ * that hangs there, and its neighbours. From `big` on it is the room that bounds a path, and there is no room here. */
+static unsigned path(const index *x) { return x->good.shift + 1u; }
+
 static unsigned bound(const index *x, uint64_t length) {
-  return length / 2 >= x->good.big / 2 ? sizeof touched : 2 * (x->good.shift + 2u) + 4;
+  return length >= x->good.big ? sizeof touched : path(x) + 3;
 }
 
 static void check_search(index *x, uint64_t need, bool flat) {
@@ -119,7 +121,7 @@ static void check_search(index *x, uint64_t need, bool flat) {
     assert_true(found == FH_NONE || holes[found].length == best);
   }
   touches = 0;
-  uint32_t most = fh_good_largest(&x->good, x->tables, &access, NULL);
+  uint32_t most = fh_good_largest(&x->good, x->tables);
   assert_true(flat || (most == FH_NONE ? 0 : holes[most].length) == largest);
   assert_true(most == FH_NONE || fh_good_find(&x->good, x->tables, &access, NULL, holes[most].length) != FH_NONE);
 }
@@ -172,33 +174,59 @@ static void flat_finds_something(void **state) {
 }
 
 /* Lengths side by side are the worst: each adds a node to one path. */
+static void check_paths(index *x, uint64_t base) {
+  for (uint32_t id = 1; id <= 300; id++) {
+    insert(x, id, base + (id - 1) % base);
+    assert_true(touches <= path(x) + 2);
+  }
+  for (uint64_t need = base; need < base + 300; need++) {
+    touches = 0;
+    fh_good_find(&x->good, x->tables, &access, NULL, need);
+    assert_true(touches <= 2 * path(x) + 1);
+    check_search(x, need, false);
+    touches = 0;
+    uint32_t taken = fh_good_take(&x->good, x->tables, &access, NULL, need);
+    assert_true(touches <= 2 * path(x) + 3);
+    if (taken != FH_NONE) {
+      insert(x, taken, holes[taken].length);
+    }
+  }
+  for (uint32_t id = 1; id <= 300; id++) {
+    take_out(x, id);
+    assert_true(touches <= path(x) + 3);
+  }
+}
+
 static void paths_are_bounded(void **state) {
   (void)state;
   for (uint64_t most = 4096; most <= 8 << 20; most *= 4) {
     index x = index_for(most, false);
-    assert_true(x.good.shift <= FH_GOOD_SHIFT || sizeof(size_t) == 4);
-    if (x.good.shift > FH_GOOD_SHIFT) { /* two levels of words of 32 bits hold fewer bins */
-      end(&x);
-      break;
-    }
+    assert_true(x.good.shift <= 7 || sizeof(size_t) == 4);
     for (uint64_t base = 64; 2 * base <= x.good.big; base *= 2) {
-      for (uint32_t id = 1; id <= 300; id++) {
-        insert(&x, id, base + (id - 1) % base);
-        assert_true(touches <= FH_GOOD_PATH + 3);
-      }
-      for (uint64_t need = base; need < base + 300; need++) {
-        touches = 0;
-        fh_good_find(&x.good, x.tables, &access, NULL, need);
-        assert_true(touches <= 3 * FH_GOOD_PATH + 4);
-        check_search(&x, need, false);
-      }
-      for (uint32_t id = 1; id <= 300; id++) {
-        take_out(&x, id);
-        assert_true(touches <= 2 * FH_GOOD_PATH + 3);
-      }
+      check_paths(&x, base);
     }
     end(&x);
   }
+}
+
+/* An index that may not have many bins has wider ones; one that may not have many lists has the rest in a trie. */
+static void shapes(void **state) {
+  (void)state;
+  fh_good g;
+  for (uint64_t most = 1; most != 0; most = most * 2 + 1) {
+    for (uint32_t bins = FH_GOOD_LEAST; bins < 8192; bins *= 2) {
+      fh_good_shape(&g, most, bins, false);
+      assert_true(g.bins <= bins && g.lists < g.bins && g.lists <= FH_GOOD_EXACT);
+      assert_true(fh_good_bin(&g, most) < g.bins && fh_good_bin(&g, 1) < g.bins);
+      assert_int_equal(fh_good_bin(&g, g.big), g.bins - 1);
+      assert_int_equal(fh_good_bin(&g, g.big - 1), g.bins - 2);
+    }
+    if (most == UINT64_MAX) {
+      break;
+    }
+  }
+  fh_good_shape(&g, 256, 4096, false); /* a small space has a small table */
+  assert_true(g.bins < 40);
 }
 
 static void buddies(void **state) {
@@ -219,6 +247,7 @@ int main(void) {
       cmocka_unit_test(finds_the_smallest),
       cmocka_unit_test(flat_finds_something),
       cmocka_unit_test(paths_are_bounded),
+      cmocka_unit_test(shapes),
       cmocka_unit_test(buddies),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
