@@ -26,11 +26,19 @@ target_link_libraries(with_shared freehold::shared)
 add_executable(with_static main.c)
 target_link_libraries(with_static freehold::static)
 END
+# The examples are what a user begins with: a folder copied from here, against what is installed.
+cp -r "$root/examples" "$dir/examples"
+cmake -S "$dir/examples" -B "$dir/examples/build" -DCMAKE_PREFIX_PATH="$dir/prefix" >/dev/null
+cmake --build "$dir/examples/build" >/dev/null
+"$dir/examples/build/buffer_pool" >/dev/null
 cmake -S "$dir" -B "$dir/build" -DCMAKE_PREFIX_PATH="$dir/prefix" >/dev/null
 cmake --build "$dir/build" >/dev/null
 export PKG_CONFIG_PATH=$(dirname "$(find "$dir/prefix" -name freehold.pc)")
 lib=$(dirname "$PKG_CONFIG_PATH")
 cc "$dir/main.c" -o "$dir/build/with_pkg" -I"$dir/prefix/include" -L"$lib" $(pkg-config --libs-only-l freehold) -Wl,-rpath,"$lib"
+cc "$dir/examples/ports.c" -o "$dir/build/ports" $(pkg-config --define-prefix --cflags --libs freehold-core)
+[ "$(echo 'lease a 2' | "$dir/build/ports" 5000-5009)" = '5000-5001 leased to a for 3600 s' ] ||
+  { echo 'ports, built with pkg-config, does not answer' >&2; exit 1; }
 for program in with_shared with_static with_pkg; do
   got=$("$dir/build/$program")
   [ "$got" = ours ] || { echo "$program printed '$got'" >&2; exit 1; }
