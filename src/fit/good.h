@@ -42,16 +42,10 @@ typedef struct fh_good {
   fh_fit_word big;
   uint16_t shift;
   uint16_t flat;
-  uint32_t bins;
+  uint32_t bins;  /* no more than two levels of words have bits */
   uint32_t lists; /* the first bins, each a list: those of one length, or all of them */
   size_t top;
 } fh_good;
-
-/* The two tables of an index, wherever their owner keeps them: fh_good_words(g) words and g->bins heads, all 0. */
-typedef struct fh_good_tables {
-  size_t *words;
-  uint32_t *heads;
-} fh_good_tables;
 
 fh_inline unsigned fh_good_lowest(size_t word) {
   return sizeof word == 4 ? fh_lowest_bit_32((uint32_t)word) : fh_lowest_bit(word);
@@ -86,53 +80,74 @@ fh_inline fh_fit_word fh_good_bit(const fh_good *g, fh_fit_word length) {
   return fh_fit_left(1, bits - 1);
 }
 
-fh_inline uint32_t fh_good_words(const fh_good *g) { return (g->bins + FH_GOOD_BITS - 1) / FH_GOOD_BITS; }
+/* There is a bit for the bin behind the last: a search may begin there. */
+fh_inline uint32_t fh_good_words(const fh_good *g) { return g->bins / FH_GOOD_BITS + 1; }
 
 /* For lengths up to `most`, in no more than `bins` bins, FH_GOOD_LEAST or more: they get wider, and when that does not
  * help, more lengths share the last. */
 fh_inline void fh_good_shape(fh_good *g, fh_fit_word most, uint32_t bins, bool flat) {
+  unsigned shift = flat ? FH_FIT_BITS - 1 : FH_GOOD_SPLIT;
   fh_fit_word ninth = (most >> 3) - (most >> 6) + (most >> 9); /* hardly more; a division may need a library */
-  bins = bins < FH_GOOD_BITS * FH_GOOD_BITS ? bins : FH_GOOD_BITS * FH_GOOD_BITS;
-  *g = (fh_good){.big = flat ? most : ninth + 2, .shift = flat ? FH_FIT_BITS - 1 : FH_GOOD_SPLIT, .flat = flat};
-  while (fh_fit_right(g->big, g->shift) >= bins || fh_good_middle(g, g->big - 1) + 2 > bins) {
-    if (g->shift < FH_FIT_BITS - 1) {
-      g->shift++;
+  fh_fit_word big = flat ? most : ninth + 2;
+  if (bins > FH_GOOD_BITS * FH_GOOD_BITS - 1) {
+    bins = FH_GOOD_BITS * FH_GOOD_BITS - 1;
+  }
+  g->flat = flat;
+  g->big = big;
+  for (;;) {
+    g->shift = (uint16_t)shift;
+    if ((sizeof big == 4 || fh_fit_right(big, shift) < bins) && (g->bins = fh_good_middle(g, big - 1) + 2) <= bins) {
+      break;
+    }
+    if (shift < FH_FIT_BITS - 1) {
+      shift++;
     } else {
-      g->big >>= 1;
+      g->big = big >>= 1;
     }
   }
-  g->bins = fh_good_middle(g, g->big - 1) + 2;
+  g->top = 0;
   g->lists = flat ? g->bins : g->bins - 1 < FH_GOOD_EXACT ? g->bins - 1 : FH_GOOD_EXACT;
 }
 
-/* Tries. What is on top of a subtree is its largest, and what lies below to the right is larger than what lies to the
- * left. `prev` of a node is FH_NONE, as of the first in a list. */
+/* Lists. `prev` of the first is FH_NONE, whether a bin's head leads to it or a trie's node, which is the first itself.
+ */
 
-fh_inline void fh_good_hang(const fh_fit_access *a, void *space, uint32_t hole, uint32_t node) {
-  uint32_t *links = a->links(space, hole), *at = a->links(space, node), next = at[FH_NEXT];
+/* Links the hole in where `slot` leads, behind `prev`. */
+fh_inline void fh_good_link(const fh_fit_access *a, void *space, uint32_t *slot, uint32_t prev, uint32_t hole) {
+  uint32_t *links = a->links(space, hole), next = *slot;
   links[FH_NEXT] = next;
-  links[FH_PREV] = node;
-  at[FH_NEXT] = hole;
+  links[FH_PREV] = prev;
+  *slot = hole;
   if (next != FH_NONE) {
     a->links(space, next)[FH_PREV] = hole;
   }
 }
 
-/* Hangs the hole on the node of its length, or makes it a node. It takes the place of the first on its way that is
- * smaller; this one then takes the place of the next on its own way, and so on: what is below is smaller anyway. */
-static inline void fh_good_trie_insert(const fh_fit_access *a, void *space, uint32_t *slot, fh_fit_word bit,
-                                       uint32_t hole, fh_fit_word length) {
-  uint32_t node;
-  fh_fit_word there = 0;
-  for (; (node = *slot) != FH_NONE && (there = a->length(space, node)) > length; bit >>= 1) {
-    slot = &a->children(space, node)[(length & bit) != 0];
+/* Takes what `slot` leads to out, which stands between the two. */
+fh_inline void fh_good_unlink(const fh_fit_access *a, void *space, uint32_t *slot, uint32_t prev, uint32_t next) {
+  *slot = next;
+  if (next != FH_NONE) {
+    a->links(space, next)[FH_PREV] = prev;
   }
-  if (node != FH_NONE && there == length) {
-    fh_good_hang(a, space, hole, node);
-    return;
+}
+
+/* Tries. What is on top of a subtree is its largest, and what lies below to the right is larger than what lies to the
+ * left. */
+
+/* The way of a length down to its node, or to where that would be: FH_NONE, or a smaller node. `bit` comes along. */
+static inline uint32_t *fh_good_trie_seek(const fh_fit_access *a, void *space, uint32_t *slot, fh_fit_word *bit,
+                                          fh_fit_word length) {
+  for (uint32_t node; (node = *slot) != FH_NONE && a->length(space, node) > length; *bit >>= 1) {
+    slot = &a->children(space, node)[(length & *bit) != 0];
   }
-  uint32_t *links = a->links(space, hole), *children = a->children(space, hole);
-  links[FH_NEXT] = links[FH_PREV] = FH_NONE;
+  return slot;
+}
+
+/* Puts the hole in `slot`. The node that was there is smaller, and takes the place of the next on its own way down;
+ * this one takes the place of the next on its way, and so on. */
+static inline void fh_good_trie_sink(const fh_fit_access *a, void *space, uint32_t *slot, fh_fit_word bit,
+                                     uint32_t hole) {
+  uint32_t *children = a->children(space, hole), node = *slot;
   *slot = hole;
   for (; node != FH_NONE; bit >>= 1) {
     uint32_t *below = a->children(space, node);
@@ -146,8 +161,8 @@ static inline void fh_good_trie_insert(const fh_fit_access *a, void *space, uint
   children[0] = children[1] = FH_NONE;
 }
 
-/* Takes the node in `slot` off, on which nothing hangs: its larger child steps in, and for that its own, and so on. */
-static inline void fh_good_trie_take(const fh_fit_access *a, void *space, uint32_t *slot) {
+/* Takes the node in `slot` off, on which nothing hangs: its larger child steps in, for that its own, and so on. */
+static inline void fh_good_trie_raise(const fh_fit_access *a, void *space, uint32_t *slot) {
   const uint32_t *children = a->children(space, *slot);
   uint32_t left = children[0], right = children[1];
   for (;;) {
@@ -164,16 +179,6 @@ static inline void fh_good_trie_take(const fh_fit_access *a, void *space, uint32
     left = below_left;
     right = below_right;
   }
-}
-
-/* Takes the node in `slot` off: what hangs on it becomes the node. */
-static inline void fh_good_trie_promote(const fh_fit_access *a, void *space, uint32_t *slot, uint32_t heir) {
-  const uint32_t *children = a->children(space, *slot);
-  uint32_t *inherited = a->children(space, heir);
-  a->links(space, heir)[FH_PREV] = FH_NONE;
-  inherited[0] = children[0];
-  inherited[1] = children[1];
-  *slot = heir;
 }
 
 /* Where the smallest node of at least `need` is linked; NULL: not even the root is. Of two children that fit, all of
@@ -196,179 +201,155 @@ static inline uint32_t *fh_good_trie_find(const fh_fit_access *a, void *space, u
 
 /* The index. */
 
-fh_inline void fh_good_mark(fh_good *g, fh_good_tables t, uint32_t bin) {
+fh_inline void fh_good_mark(const fh_fit_access *a, void *space, uint32_t bin) {
   uint32_t word = bin / FH_GOOD_BITS;
-  t.words[word] |= (size_t)1 << bin % FH_GOOD_BITS;
-  g->top |= (size_t)1 << word;
+  a->words(space)[word] |= (size_t)1 << bin % FH_GOOD_BITS;
+  a->good(space)->top |= (size_t)1 << word;
 }
 
 /* Nothing is left in the bin. */
-fh_inline void fh_good_clear(fh_good *g, fh_good_tables t, uint32_t bin) {
+fh_inline void fh_good_clear(const fh_fit_access *a, void *space, uint32_t bin) {
   uint32_t word = bin / FH_GOOD_BITS;
-  t.words[word] &= ~((size_t)1 << bin % FH_GOOD_BITS);
-  if (t.words[word] == 0) {
-    g->top &= ~((size_t)1 << word);
+  a->words(space)[word] &= ~((size_t)1 << bin % FH_GOOD_BITS);
+  if (a->words(space)[word] == 0) {
+    a->good(space)->top &= ~((size_t)1 << word);
   }
 }
 
-/* The first bin from `bin` on that holds something; g->bins: none does. */
-fh_inline uint32_t fh_good_next(const fh_good *g, fh_good_tables t, uint32_t bin) {
+/* The first bin from `bin` on that holds something; 0, which holds nothing ever: none does. */
+fh_inline uint32_t fh_good_next(const fh_fit_access *a, void *space, uint32_t bin) {
   uint32_t word = bin / FH_GOOD_BITS;
-  size_t found = t.words[word] & ~(size_t)0 << bin % FH_GOOD_BITS;
+  size_t found = a->words(space)[word] & ~(size_t)0 << bin % FH_GOOD_BITS;
   if (found == 0) {
-    size_t later = g->top & ~(size_t)1 << word;
+    size_t later = a->good(space)->top & ~(size_t)1 << word;
     if (later == 0) {
-      return g->bins;
+      return 0;
     }
     word = fh_good_lowest(later);
-    found = t.words[word];
+    found = a->words(space)[word];
   }
   return word * FH_GOOD_BITS + fh_good_lowest(found);
 }
 
-fh_inline void fh_good_push(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t bin,
-                            uint32_t hole) {
-  uint32_t *slot = &t.heads[bin], *links = a->links(space, hole), next = *slot;
-  fh_good_mark(g, t, bin);
-  links[FH_NEXT] = next;
-  links[FH_PREV] = FH_NONE;
-  *slot = hole;
-  if (next != FH_NONE) {
-    a->links(space, next)[FH_PREV] = hole;
+fh_inline void fh_good_insert(const fh_fit_access *a, void *space, uint32_t hole, fh_fit_word length) {
+  uint32_t bin = fh_good_bin(a->good(space), length), *slot = &a->heads(space)[bin], prev = FH_NONE;
+  fh_good_mark(a, space, bin);
+  if (bin >= a->good(space)->lists) {
+    fh_fit_word bit = fh_good_bit(a->good(space), length);
+    slot = fh_good_trie_seek(a, space, slot, &bit, length);
+    if (*slot == FH_NONE || a->length(space, *slot) != length) {
+      uint32_t *links = a->links(space, hole);
+      links[FH_NEXT] = links[FH_PREV] = FH_NONE;
+      fh_good_trie_sink(a, space, slot, bit, hole);
+      return;
+    }
+    prev = *slot;
+    slot = &a->links(space, prev)[FH_NEXT];
   }
+  fh_good_link(a, space, slot, prev, hole);
 }
 
-/* The first of a list goes, or the last node of a trie. */
-fh_inline void fh_good_pop(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t bin,
-                           uint32_t next) {
-  t.heads[bin] = next;
-  if (next != FH_NONE) {
-    a->links(space, next)[FH_PREV] = FH_NONE;
+/* Takes the first of a list out, or the node in `slot`: what hangs on it becomes the node. */
+fh_inline void fh_good_detach(const fh_fit_access *a, void *space, uint32_t bin, uint32_t *slot) {
+  uint32_t hole = *slot, next = a->links(space, hole)[FH_NEXT];
+  if (bin < a->good(space)->lists) {
+    fh_good_unlink(a, space, slot, FH_NONE, next);
+  } else if (next != FH_NONE) {
+    const uint32_t *children = a->children(space, hole);
+    uint32_t *inherited = a->children(space, next);
+    inherited[0] = children[0];
+    inherited[1] = children[1];
+    fh_good_unlink(a, space, slot, FH_NONE, next);
   } else {
-    fh_good_clear(g, t, bin);
+    fh_good_trie_raise(a, space, slot);
+  }
+  if (a->heads(space)[bin] == FH_NONE) {
+    fh_good_clear(a, space, bin);
   }
 }
 
-/* Takes a hole out from between its neighbours, of which it has one before. */
-fh_inline void fh_good_unlink(const fh_fit_access *a, void *space, uint32_t prev, uint32_t next) {
-  a->links(space, prev)[FH_NEXT] = next;
-  if (next != FH_NONE) {
-    a->links(space, next)[FH_PREV] = prev;
-  }
-}
-
-fh_inline void fh_good_insert(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
-                              fh_fit_word length) {
-  uint32_t bin = fh_good_bin(g, length);
-  if (bin < g->lists) {
-    fh_good_push(g, t, a, space, bin, hole);
-  } else {
-    fh_good_mark(g, t, bin);
-    fh_good_trie_insert(a, space, &t.heads[bin], fh_good_bit(g, length), hole, length);
-  }
-}
-
-/* Takes a hole off that is the node of its length. */
-fh_inline void fh_good_remove_node(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t bin,
-                                   uint32_t *slot) {
-  uint32_t next = a->links(space, *slot)[FH_NEXT];
-  if (next != FH_NONE) {
-    fh_good_trie_promote(a, space, slot, next);
-    return;
-  }
-  fh_good_trie_take(a, space, slot);
-  if (t.heads[bin] == FH_NONE) {
-    fh_good_clear(g, t, bin);
-  }
-}
-
-/* One that nothing comes before: the first of a list, or the node of its length. */
-fh_inline void fh_good_remove_first(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
-                                    fh_fit_word length) {
-  uint32_t bin = fh_good_bin(g, length), *slot = &t.heads[bin];
-  if (bin < g->lists) {
-    fh_good_pop(g, t, a, space, bin, a->links(space, hole)[FH_NEXT]);
-    return;
-  }
-  for (fh_fit_word bit = fh_good_bit(g, length); *slot != hole; bit >>= 1) {
-    slot = &a->children(space, *slot)[(length & bit) != 0];
-  }
-  fh_good_remove_node(g, t, a, space, bin, slot);
-}
-
-fh_inline void fh_good_remove(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, uint32_t hole,
-                              fh_fit_word length) {
+fh_inline void fh_good_remove(const fh_fit_access *a, void *space, uint32_t hole, fh_fit_word length) {
   const uint32_t *links = a->links(space, hole);
-  if (links[FH_PREV] != FH_NONE) {
-    fh_good_unlink(a, space, links[FH_PREV], links[FH_NEXT]);
-  } else {
-    fh_good_remove_first(g, t, a, space, hole, length);
+  uint32_t prev = links[FH_PREV];
+  if (prev != FH_NONE) {
+    fh_good_unlink(a, space, &a->links(space, prev)[FH_NEXT], prev, links[FH_NEXT]);
+    return;
+  }
+  uint32_t bin = fh_good_bin(a->good(space), length), *slot = &a->heads(space)[bin];
+  if (bin >= a->good(space)->lists) {
+    fh_fit_word bit = fh_good_bit(a->good(space), length);
+    slot = fh_good_trie_seek(a, space, slot, &bit, length);
+  }
+  fh_good_detach(a, space, bin, slot);
+}
+
+/* The same for a bin that is known to be a list. */
+
+fh_inline void fh_good_push(const fh_fit_access *a, void *space, uint32_t bin, uint32_t hole) {
+  fh_good_mark(a, space, bin);
+  fh_good_link(a, space, &a->heads(space)[bin], FH_NONE, hole);
+}
+
+fh_inline void fh_good_pop(const fh_fit_access *a, void *space, uint32_t bin, uint32_t next) {
+  fh_good_unlink(a, space, &a->heads(space)[bin], FH_NONE, next);
+  if (next == FH_NONE) {
+    fh_good_clear(a, space, bin);
   }
 }
 
 /* Of a length below FH_GOOD_BITS: what fh_good_take would take if it ends in the first word's lists; FH_NONE: it does
  * not. The short way of most requests. */
-fh_inline uint32_t fh_good_take_short(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
-                                      fh_fit_word need) {
-  size_t found = t.words[0] & ~(size_t)0 << need;
+fh_inline uint32_t fh_good_take_short(const fh_fit_access *a, void *space, fh_fit_word need) {
+  size_t found = a->words(space)[0] & ~(size_t)0 << need;
   if (found == 0) {
     return FH_NONE;
   }
-  uint32_t bin = fh_good_lowest(found), hole = t.heads[bin];
-  if (fh_unlikely(bin >= g->lists)) {
+  uint32_t bin = fh_good_lowest(found), hole = a->heads(space)[bin];
+  if (fh_unlikely(bin >= a->good(space)->lists)) {
     return FH_NONE;
   }
-  fh_good_pop(g, t, a, space, bin, a->links(space, hole)[FH_NEXT]);
+  fh_good_pop(a, space, bin, a->links(space, hole)[FH_NEXT]);
   return hole;
 }
 
 /* Where a smallest hole of at least `need` is linked, and its bin; NULL: there is none (with `flat`: none was found).
  * The first bin that holds something may be need's own, where it may be that nothing fits; the next one fits. */
-fh_inline uint32_t *fh_good_search(const fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
-                                   fh_fit_word need, uint32_t *in) {
-  uint32_t bin = fh_good_next(g, t, fh_good_bin(g, need));
-  if (bin != g->bins && a->length(space, t.heads[bin]) < need) {
-    bin = bin + 1 == g->bins ? g->bins : fh_good_next(g, t, bin + 1);
+fh_inline uint32_t *fh_good_search(const fh_fit_access *a, void *space, fh_fit_word need, uint32_t *in) {
+  uint32_t bin = fh_good_next(a, space, fh_good_bin(a->good(space), need));
+  if (bin != 0 && a->length(space, a->heads(space)[bin]) < need) {
+    bin = fh_good_next(a, space, bin + 1);
   }
-  if (fh_unlikely(bin == g->bins)) {
+  if (fh_unlikely(bin == 0)) {
     return NULL;
   }
   *in = bin;
-  return bin < g->lists ? &t.heads[bin] : fh_good_trie_find(a, space, &t.heads[bin], need);
+  return bin < a->good(space)->lists ? &a->heads(space)[bin] : fh_good_trie_find(a, space, &a->heads(space)[bin], need);
 }
 
 /* A smallest hole of at least `need`, still in the index; FH_NONE: there is none, or none was found. */
-fh_inline uint32_t fh_good_find(const fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space,
-                                fh_fit_word need) {
-  uint32_t bin, *slot = fh_good_search(g, t, a, space, need, &bin);
+fh_inline uint32_t fh_good_find(const fh_fit_access *a, void *space, fh_fit_word need) {
+  uint32_t bin, *slot = fh_good_search(a, space, need, &bin);
   return slot == NULL ? FH_NONE : *slot;
 }
 
-/* The same hole, or one of its length, taken out of the index: what hangs on a node goes before the node. */
-fh_inline uint32_t fh_good_take(fh_good *g, fh_good_tables t, const fh_fit_access *a, void *space, fh_fit_word need) {
-  uint32_t bin, *slot = fh_good_search(g, t, a, space, need, &bin);
+/* The same hole, taken out of the index. */
+fh_inline uint32_t fh_good_take(const fh_fit_access *a, void *space, fh_fit_word need) {
+  uint32_t bin, *slot = fh_good_search(a, space, need, &bin);
   if (fh_unlikely(slot == NULL)) {
     return FH_NONE;
   }
-  uint32_t hole = *slot, next = a->links(space, hole)[FH_NEXT];
-  if (bin < g->lists) {
-    fh_good_pop(g, t, a, space, bin, next);
-  } else if (next != FH_NONE) {
-    fh_good_unlink(a, space, hole, a->links(space, next)[FH_NEXT]);
-    hole = next;
-  } else {
-    fh_good_remove_node(g, t, a, space, bin, slot);
-  }
+  uint32_t hole = *slot;
+  fh_good_detach(a, space, bin, slot);
   return hole;
 }
 
 /* A hole of the largest length, or with `flat` of the largest that a request finds; FH_NONE: the index is empty. */
-fh_inline uint32_t fh_good_largest(const fh_good *g, fh_good_tables t) {
-  if (g->top == 0) {
+fh_inline uint32_t fh_good_largest(const fh_fit_access *a, void *space) {
+  if (a->good(space)->top == 0) {
     return FH_NONE;
   }
-  uint32_t word = fh_good_highest(g->top);
-  return t.heads[word * FH_GOOD_BITS + fh_good_highest(t.words[word])];
+  uint32_t word = fh_good_highest(a->good(space)->top);
+  return a->heads(space)[word * FH_GOOD_BITS + fh_good_highest(a->words(space)[word])];
 }
 
 #endif

@@ -20,7 +20,11 @@ typedef struct fh_fit_access {
   fh_fit_word (*length)(void *space, uint32_t hole); /* never 0 */
   uint64_t (*address)(void *space, uint32_t hole);   /* only compared */
   uint32_t *(*links)(void *space, uint32_t hole);    /* two words */
-  uint32_t *(*children)(void *space, uint32_t hole); /* two words; only of holes that FH_GOOD_EXACT does not cover */
+  /* For "good" only: */
+  uint32_t *(*children)(void *space, uint32_t hole); /* two words; of holes whose bin is no list */
+  struct fh_good *(*good)(void *space);
+  size_t *(*words)(void *space);   /* fh_good_words of them, at first all 0 */
+  uint32_t *(*heads)(void *space); /* as many as there are bins, the same */
 } fh_fit_access;
 
 enum { FH_NEXT = 0, FH_PREV = 1 };

@@ -132,7 +132,7 @@ static bool trie_is_right(const fh_range *r, uint32_t root, uint32_t *count) {
 /* Whether the way down by a hole's length leads to it, or to the node it hangs on. */
 static bool index_leads_to(const fh_range *r, uint32_t hole) {
   uint64_t length = node_at(r, hole)->length, bit;
-  uint32_t bin = fh_good_bin(&r->good, length), node = r->tables.heads[bin];
+  uint32_t bin = fh_good_bin(&r->good, length), node = r->heads[bin];
   bool trie = bin >= r->good.lists;
   for (bit = trie ? fh_good_bit(&r->good, length) : 0; bit != 0; bit >>= 1) {
     if (!is_live_hole(r, node) || node_at(r, node)->length <= length) {
@@ -147,8 +147,8 @@ static bool index_leads_to(const fh_range *r, uint32_t hole) {
 static bool good_is_right(const fh_range *r) {
   uint32_t count = 0;
   for (uint32_t bin = 0; bin < r->good.bins; bin++) {
-    uint32_t head = r->tables.heads[bin], word = bin / FH_GOOD_BITS;
-    bool bit = (r->tables.words[word] >> bin % FH_GOOD_BITS & 1) != 0;
+    uint32_t head = r->heads[bin], word = bin / FH_GOOD_BITS;
+    bool bit = (r->words[word] >> bin % FH_GOOD_BITS & 1) != 0;
     if (bit != (head != FH_NONE) || (bit && (r->good.top >> word & 1) == 0)) {
       return false;
     }
@@ -167,7 +167,7 @@ static bool good_is_right(const fh_range *r) {
 static bool buddies_are_right(const fh_range *r) {
   uint32_t count = 0;
   for (unsigned power = 0; power < POWERS; power++) {
-    uint32_t head = r->tables.heads[power];
+    uint32_t head = r->heads[power];
     if ((head != FH_NONE) != (fh_right(r->powers, power) & 1)) {
       return false;
     }

@@ -61,8 +61,8 @@ static void start(fh_range *r, const fh_layout *at, size_t blocks, const fh_rang
                   .shift = blocks == 1 ? FIXED_SHIFT : POOL_SHIFT,
                   .hash_mask = 1,
                   .good = at->good};
-  r->tables.words = (size_t *)(void *)((char *)r + at->words);
-  r->tables.heads = (uint32_t *)(void *)((char *)r + at->heads);
+  r->words = (size_t *)(void *)((char *)r + at->words);
+  r->heads = (uint32_t *)(void *)((char *)r + at->heads);
 }
 
 /* False: it has fewer nodes than the pieces that buddies begin with. */

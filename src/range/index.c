@@ -16,7 +16,13 @@ static uint32_t *see_links(void *space, uint32_t hole) { return node_at(space, h
 
 static uint32_t *see_children(void *space, uint32_t hole) { return node_at(space, hole)->at.children; }
 
-static const fh_fit_access see = {see_length, see_address, see_links, see_children};
+static fh_good *see_good(void *range) { return &((fh_range *)range)->good; }
+
+static size_t *see_words(void *range) { return ((fh_range *)range)->words; }
+
+static uint32_t *see_heads(void *range) { return ((fh_range *)range)->heads; }
+
+static const fh_fit_access see = {see_length, see_address, see_links, see_children, see_good, see_words, see_heads};
 
 /* A request with its alignment. */
 typedef struct fh_search {
@@ -97,7 +103,7 @@ static fh_fit_word fitting_length(void *space, uint32_t hole) {
 
 static uint32_t *fitting_links(void *space, uint32_t hole) { return node_at(((fh_search *)space)->r, hole)->links; }
 
-static const fh_fit_access see_fitting = {fitting_length, NULL, fitting_links, NULL};
+static const fh_fit_access see_fitting = {.length = fitting_length, .links = fitting_links};
 
 static void list_find(fh_search *s, fh_place *place) {
   fh_range *r = s->r;
@@ -111,7 +117,7 @@ static void list_find(fh_search *s, fh_place *place) {
 
 /* Good. */
 
-static uint32_t good_find(fh_range *r, uint64_t need) { return fh_good_find(&r->good, r->tables, &see, r, need); }
+static uint32_t good_find(fh_range *r, uint64_t need) { return fh_good_find(&see, r, need); }
 
 /* Along the holes of one length, then those of the next, until one lies right or `tries` have been looked at. */
 static bool good_try(const fh_search *s, unsigned tries, fh_place *place) {
@@ -165,7 +171,7 @@ static unsigned power_of(const fh_range *r, uint32_t hole) { return fh_highest_b
 
 static void buddy_insert(fh_range *r, uint32_t hole) {
   unsigned power = power_of(r, hole);
-  uint32_t *links = hole_links(r, hole), *first = &r->tables.heads[power];
+  uint32_t *links = hole_links(r, hole), *first = &r->heads[power];
   links[FH_NEXT] = *first;
   links[FH_PREV] = FH_NONE;
   if (*first != FH_NONE) {
@@ -178,11 +184,11 @@ static void buddy_insert(fh_range *r, uint32_t hole) {
 static void buddy_remove(fh_range *r, uint32_t hole) {
   unsigned power = power_of(r, hole);
   uint32_t next = hole_links(r, hole)[FH_NEXT], prev = hole_links(r, hole)[FH_PREV];
-  *(prev != FH_NONE ? &hole_links(r, prev)[FH_NEXT] : &r->tables.heads[power]) = next;
+  *(prev != FH_NONE ? &hole_links(r, prev)[FH_NEXT] : &r->heads[power]) = next;
   if (next != FH_NONE) {
     hole_links(r, next)[FH_PREV] = prev;
   }
-  if (r->tables.heads[power] == FH_NONE) {
+  if (r->heads[power] == FH_NONE) {
     r->powers &= ~fh_left(1, power);
   }
 }
@@ -205,7 +211,7 @@ static void buddy_find(const fh_search *s, fh_place *place) {
   unsigned least = fh_highest_bit(s->need) + ((s->need & (s->need - 1)) != 0);
   uint64_t left = least < POWERS ? fh_left(fh_right(r->powers, least), least) : 0;
   for (; left != 0; left &= left - 1) {
-    uint32_t hole = r->tables.heads[fh_lowest_bit(left)];
+    uint32_t hole = r->heads[fh_lowest_bit(left)];
     for (unsigned tries = SAME_TRIES; hole != FH_NONE && tries != 0; tries--) {
       if (buddy_lies(s, hole, place)) {
         return;
@@ -220,7 +226,7 @@ static void buddy_find(const fh_search *s, fh_place *place) {
 
 void fh_index_insert(fh_range *r, uint32_t hole) {
   if (fh_likely(uses_good(r))) {
-    fh_good_insert(&r->good, r->tables, &see, r, hole, node_at(r, hole)->length);
+    fh_good_insert(&see, r, hole, node_at(r, hole)->length);
   } else if (uses_buddy(r)) {
     buddy_insert(r, hole);
   } else {
@@ -230,7 +236,7 @@ void fh_index_insert(fh_range *r, uint32_t hole) {
 
 void fh_index_remove(fh_range *r, uint32_t hole) {
   if (fh_likely(uses_good(r))) {
-    fh_good_remove(&r->good, r->tables, &see, r, hole, node_at(r, hole)->length);
+    fh_good_remove(&see, r, hole, node_at(r, hole)->length);
   } else if (uses_buddy(r)) {
     buddy_remove(r, hole);
   } else {
@@ -286,6 +292,6 @@ uint64_t fh_index_largest(const fh_range *r) {
   if (uses_list(r)) {
     return list_largest(r);
   }
-  uint32_t hole = fh_good_largest(&r->good, r->tables);
+  uint32_t hole = fh_good_largest(&see, (void *)(uintptr_t)r);
   return hole == FH_NONE ? 0 : node_at(r, hole)->length;
 }

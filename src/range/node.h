@@ -65,9 +65,10 @@ struct fh_range {
   uint32_t capacity;                 /* nodes there is memory for, with node 0 */
   uint32_t buckets, bucket_capacity; /* in use, and those there is memory for */
   uint32_t hash_mask;                /* the smallest 2^k - 1 that is not below `buckets` */
-  uint64_t powers;                   /* BUDDY: bit k set <=> a piece of 2^k is free; tables.heads[k] is one of them */
+  uint64_t powers;                   /* BUDDY: bit k set <=> a piece of 2^k is free; heads[k] is one of them */
   fh_good good;
-  fh_good_tables tables;
+  size_t *words;
+  uint32_t *heads; /* of bins, or of powers */
   fh_list list;
   fh_block blocks[]; /* 1 in the caller's memory, else as many as doublings need; then the tables */
 };

@@ -28,8 +28,7 @@ static const char *check_chunk(const fh_region *r, uint32_t id, bool before_free
     }
     return before_free && !is_buddy(r) ? "two holes side by side" : NULL;
   }
-  size_t slack = slack_of(r, id, low),
-         own = ((low & HEAD_ALIGNED) != 0) + (low_slack(low) == SLACK_FAR ? sizeof slack : 0);
+  size_t slack = slack_of(r, id, low), own = ((low & HEAD_ALIGNED) != 0) + (slack_is_far(r, low) ? sizeof slack : 0);
   if (slack > user_bytes(r, cells) || own > slack) {
     return "a head is wrong about what was asked for";
   }
@@ -118,15 +117,15 @@ static bool index_adds_up(const fh_region *r) {
     see_list(&v, r->list.first);
     return !v.wrong && v.holes == r->holes && v.cells == free_cells(r);
   }
-  fh_good_tables t = tables_of((fh_region *)(uintptr_t)r);
+  const uint32_t *heads = space_heads((void *)(uintptr_t)r);
   for (uint32_t bin = 0; bin < r->good.bins && !v.wrong; bin++) {
-    bool set = (t.words[bin / FH_GOOD_BITS] >> bin % FH_GOOD_BITS & 1) != 0;
-    v.wrong = set != (t.heads[bin] != FH_NONE);
-    if (t.heads[bin] != FH_NONE && !v.wrong) {
+    bool set = (r->words[bin / FH_GOOD_BITS] >> bin % FH_GOOD_BITS & 1) != 0;
+    v.wrong = set != (heads[bin] != FH_NONE);
+    if (heads[bin] != FH_NONE && !v.wrong) {
       if (bin < r->good.lists) {
-        see_list(&v, t.heads[bin]);
+        see_list(&v, heads[bin]);
       } else {
-        see_trie(&v, t.heads[bin]);
+        see_trie(&v, heads[bin]);
       }
     }
   }
@@ -156,12 +155,11 @@ static bool same_good(const fh_good *a, const fh_good *b) {
 
 /* What the fields of a space's start must be for its chunks to be walked. */
 static const char *check_start(const fh_region *r, size_t bytes) {
-  unsigned known = FH_REGION_CHECKED | FH_REGION_BOUNDED | FH_REGION_PACKED;
   if (bytes < sizeof *r || r->magic != FH_REGION_MAGIC) {
     return "not a region of this format and word size";
   }
-  if (r->fit > FH_FIT_BUDDY || (r->flags & ~known) != 0 || r->lead >= FH_SPACE_ALIGN || r->size < r->lead ||
-      r->size - r->lead > bytes) {
+  if (r->fit > FH_FIT_BUDDY || (r->flags & ~(unsigned)KNOWN_FLAGS) != 0 || r->lead >= FH_SPACE_ALIGN ||
+      r->size < r->lead || r->size - r->lead > bytes) {
     return "the region is longer than these bytes, or its start was overwritten";
   }
 #ifdef FREEHOLD_REGION_ONLY_GOOD
@@ -172,9 +170,8 @@ static const char *check_start(const fh_region *r, size_t bytes) {
   size_t room = r->size - r->lead;
   fh_region want = {.fit = r->fit, .flags = r->flags};
   fh_space_shape(&want, r->shaped);
-  bool same = want.fold == r->fold && want.plain == r->plain && want.least == r->least &&
-              want.tag_mask == r->tag_mask && want.heads_at == r->heads_at &&
-              same_good(&want.good, &r->good);
+  bool same = want.fold == r->fold && want.least == r->least && want.tag_mask == r->tag_mask &&
+              want.heads_at == r->heads_at && same_good(&want.good, &r->good);
   if (!same || r->end > fh_space_cells(&want, room) || r->first > r->end || r->first < fh_space_first(&want) ||
       r->first > fh_space_first(&want) + FH_BUDDY_ALIGN) {
     return "the region's start was overwritten";
@@ -234,8 +231,7 @@ static void rebuild(fh_region *r) {
   r->good = good;
   r->list = (fh_list){0};
   if (!uses_list(r)) {
-    fh_good_tables tables = tables_of(r);
-    __builtin_memset(tables.words, 0, fh_good_words(&r->good) * sizeof(size_t) + r->good.bins * sizeof(uint32_t));
+    __builtin_memset(r->words, 0, fh_good_words(&r->good) * sizeof(size_t) + r->good.bins * sizeof(uint32_t));
   }
   r->used = t.used;
   r->holes = 0;
@@ -264,6 +260,7 @@ fh_region *fh_region_open(void *memory, size_t bytes) {
     s->grow = NULL;
     s->grow_arg = NULL;
     s->why = FH_OK;
+    fh_space_plain(s);
     rebuild(s);
   }
   return r;

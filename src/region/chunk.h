@@ -33,14 +33,17 @@ fh_inline size_t *far_slack(const fh_region *r, uint32_t id, fh_head low) {
   return head_of(r, id + low_cells(low)) - 1;
 }
 
+/* Only buddies leave so much. */
+fh_inline bool slack_is_far(const fh_region *r, fh_head low) { return is_buddy(r) && low_slack(low) == SLACK_FAR; }
+
 fh_inline unsigned char *log_place(const fh_region *r, uint32_t id, fh_head low) {
   unsigned char *end = (unsigned char *)head_of(r, id + low_cells(low));
-  return end - 1 - (low_slack(low) == SLACK_FAR ? sizeof(size_t) : 0);
+  return end - 1 - (slack_is_far(r, low) ? sizeof(size_t) : 0);
 }
 
 fh_inline size_t slack_of(const fh_region *r, uint32_t id, fh_head low) {
   uint32_t slack = low_slack(low);
-  return fh_unlikely(slack == SLACK_FAR) ? *far_slack(r, id, low) : slack;
+  return fh_unlikely(slack_is_far(r, low)) ? *far_slack(r, id, low) : slack;
 }
 
 fh_inline size_t asked_of(const fh_region *r, uint32_t id, fh_head low) {
@@ -49,16 +52,17 @@ fh_inline size_t asked_of(const fh_region *r, uint32_t id, fh_head low) {
 
 fh_inline size_t guard_bytes(const fh_region *r, uint32_t id, fh_head low) {
   size_t bytes = slack_of(r, id, low) - ((low & HEAD_ALIGNED) != 0);
-  bytes -= low_slack(low) == SLACK_FAR ? sizeof(size_t) : 0;
+  bytes -= slack_is_far(r, low) ? sizeof(size_t) : 0;
   return bytes < GUARD_MOST ? bytes : GUARD_MOST;
 }
 
 /* A used chunk's head, and what stands behind the bytes that were asked for. */
 fh_inline void chunk_write(fh_region *r, uint32_t id, uint32_t cells, size_t size, fh_head flags) {
   size_t slack = user_bytes(r, cells) - size;
-  fh_head low = low_of(cells, slack < SLACK_FAR ? (uint32_t)slack : SLACK_FAR, flags | HEAD_USED);
+  bool far = is_buddy(r) && slack >= SLACK_FAR;
+  fh_head low = low_of(cells, far ? SLACK_FAR : (uint32_t)slack, flags | HEAD_USED);
   head_write(r, id, low);
-  if (fh_unlikely(slack >= SLACK_FAR)) {
+  if (fh_unlikely(far)) {
     *far_slack(r, id, low) = slack;
   }
   if (fh_unlikely(is_checked(r))) {
@@ -87,6 +91,12 @@ fh_inline void count_out(fh_region *r, uint32_t cells, size_t size) {
   r->requested -= size;
   r->chunks--;
 }
+
+/* One way of taking a chunk from one space; NULL: it has no hole for it. fh_region_take (region.c) tries all spaces,
+ * and growth. */
+typedef void *fh_taker(fh_region *space, size_t size, size_t alignment);
+void *fh_region_take(fh_region *r, fh_taker *how, size_t size, size_t alignment);
+void *fh_hole_use(fh_region *r, uint32_t id, uint32_t have, uint32_t cells, size_t size, fh_head flags);
 
 /* Whose chunk a pointer is (region.c). FH_OK: `*space` and `*id` say where. */
 fh_status fh_chunk_of(const fh_region *r, const void *pointer, fh_region **space, uint32_t *id);

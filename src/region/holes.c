@@ -1,20 +1,12 @@
 #include "region/holes.h"
 
-void fh_long_insert(fh_region *r, uint32_t id, uint32_t length) {
-  fh_good_insert(&r->good, tables_of(r), &hole_access, r, id, length);
-}
+void fh_long_insert(fh_region *r, uint32_t id, uint32_t length) { fh_good_insert(&hole_access, r, id, length); }
 
-void fh_long_remove(fh_region *r, uint32_t id, uint32_t length) {
-  fh_good_remove(&r->good, tables_of(r), &hole_access, r, id, length);
-}
+void fh_long_remove(fh_region *r, uint32_t id, uint32_t length) { fh_good_remove(&hole_access, r, id, length); }
 
-uint32_t fh_long_find(fh_region *r, uint32_t length) {
-  return fh_good_find(&r->good, tables_of(r), &hole_access, r, length);
-}
+uint32_t fh_long_find(fh_region *r, uint32_t length) { return fh_good_find(&hole_access, r, length); }
 
-uint32_t fh_long_take(fh_region *r, uint32_t length) {
-  return fh_good_take(&r->good, tables_of(r), &hole_access, r, length);
-}
+uint32_t fh_long_take(fh_region *r, uint32_t length) { return fh_good_take(&hole_access, r, length); }
 
 void fh_hole_join(fh_region *r, uint32_t id, uint32_t cells) { hole_join(r, fit_of(r), false, id, cells); }
 
@@ -72,6 +64,6 @@ uint32_t fh_hole_most(fh_region *r) {
   if (uses_list(r)) {
     return most_of_list(r);
   }
-  uint32_t id = fh_good_largest(&r->good, tables_of(r));
+  uint32_t id = fh_good_largest(&hole_access, r);
   return id == FH_NONE ? 0 : cells_of(r, id);
 }

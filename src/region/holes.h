@@ -29,11 +29,17 @@ fh_inline uint32_t *hole_children(void *space, uint32_t id) {
 #endif
 }
 
-static const fh_fit_access hole_access = {hole_length, hole_address, hole_links, hole_children};
+fh_inline fh_good *space_good(void *space) { return &((fh_region *)space)->good; }
 
-fh_inline fh_good_tables tables_of(fh_region *r) {
-  return (fh_good_tables){r->words, (uint32_t *)(void *)((char *)r + r->heads_at)};
+fh_inline size_t *space_words(void *space) { return ((fh_region *)space)->words; }
+
+fh_inline uint32_t *space_heads(void *space) {
+  return (uint32_t *)(void *)((char *)space + ((fh_region *)space)->heads_at);
 }
+
+static const fh_fit_access hole_access = {
+    hole_length, hole_address, hole_links, hole_children, space_good, space_words, space_heads,
+};
 
 fh_inline bool is_list(int fit) { return fit != FH_FIT_GOOD && fit != FH_FIT_BUDDY; }
 
@@ -63,7 +69,7 @@ fh_inline void index_insert(fh_region *r, int fit, uint32_t id, uint32_t cells) 
   if (is_list(fit)) {
     fh_list_insert(&r->list, &hole_access, r, FH_LIST_ADDRESS, id);
   } else if (!FH_SMALL && length < FH_GOOD_BITS && fh_likely(length < r->good.lists)) {
-    fh_good_push(&r->good, tables_of(r), &hole_access, r, length, id);
+    fh_good_push(&hole_access, r, length, id);
   } else {
     fh_long_insert(r, id, length);
   }
@@ -75,9 +81,9 @@ fh_inline void index_remove(fh_region *r, int fit, uint32_t id, uint32_t cells) 
   if (is_list(fit)) {
     fh_list_remove(&r->list, &hole_access, r, id);
   } else if (!FH_SMALL && links[FH_PREV] != FH_NONE) {
-    fh_good_unlink(&hole_access, r, links[FH_PREV], links[FH_NEXT]);
+    fh_good_unlink(&hole_access, r, &hole_links(r, links[FH_PREV])[FH_NEXT], links[FH_PREV], links[FH_NEXT]);
   } else if (!FH_SMALL && length < FH_GOOD_BITS && fh_likely(length < r->good.lists)) {
-    fh_good_pop(&r->good, tables_of(r), &hole_access, r, length, links[FH_NEXT]);
+    fh_good_pop(&hole_access, r, length, links[FH_NEXT]);
   } else {
     fh_long_remove(r, id, length);
   }
@@ -93,7 +99,7 @@ fh_inline uint32_t index_find(fh_region *r, int fit, uint32_t cells) {
 fh_inline uint32_t index_take(fh_region *r, uint32_t cells) {
   uint32_t length = cells >> r->fold;
   if (!FH_SMALL && length < FH_GOOD_BITS) {
-    uint32_t id = fh_good_take_short(&r->good, tables_of(r), &hole_access, r, length);
+    uint32_t id = fh_good_take_short(&hole_access, r, length);
     if (fh_likely(id != FH_NONE)) {
       return id;
     }

@@ -4,8 +4,7 @@
 fh_region *fh_region_create(void *memory, size_t bytes, const fh_region_options *options) {
   static const fh_region_options none = {FH_FIT_GOOD, 0, NULL, NULL};
   options = options != NULL ? options : &none;
-  unsigned known = FH_REGION_CHECKED | FH_REGION_BOUNDED | FH_REGION_PACKED;
-  if ((unsigned)options->fit > FH_FIT_BUDDY || (options->flags & ~known) != 0) {
+  if ((unsigned)options->fit > FH_FIT_BUDDY || (options->flags & ~(unsigned)KNOWN_FLAGS) != 0) {
     return NULL;
   }
 #ifdef FREEHOLD_REGION_ONLY_GOOD
@@ -45,115 +44,45 @@ fh_inline uint32_t cut(fh_region *r, int fit, bool plain, uint32_t id, uint32_t 
   return cells;
 }
 
-static fh_noinline void *take(fh_region *r, size_t size, uint32_t cells) {
+/* Takes a hole of at least that many cells out of the index. */
+fh_inline uint32_t pick(fh_region *r, uint32_t cells) {
   int fit = fit_of(r);
-  uint32_t id = index_find(r, fit, cells);
-  if (id == FH_NONE) {
-    return NULL;
+  if (fit == FH_FIT_GOOD) {
+    return index_take(r, cells);
   }
-  uint32_t have = cells_of(r, id);
-  index_remove(r, fit, id, have);
+  uint32_t id = index_find(r, fit, cells);
+  if (id != FH_NONE) {
+    index_remove(r, fit, id, cells_of(r, id));
+  }
+  return id;
+}
+
+static void *take(fh_region *r, size_t size, size_t alignment) {
+  (void)alignment;
+  uint32_t cells = cells_for(r, size, 0), id = cells == 0 ? FH_NONE : pick(r, cells);
+  return id == FH_NONE ? NULL : fh_hole_use(r, id, cells_of(r, id), cells, size, 0);
+}
+
+/* From the start of a hole that is no longer in the index. */
+void *fh_hole_use(fh_region *r, uint32_t id, uint32_t have, uint32_t cells, size_t size, fh_head flags) {
   if (is_buddy(r)) {
     r->holes--;
     fh_buddy_cut(r, id, have, cells);
   } else {
-    cells = cut(r, fit, false, id, have, cells);
+    cells = cut(r, fit_of(r), false, id, have, cells);
   }
-  chunk_write(r, id, cells, size, 0);
+  chunk_write(r, id, cells, size, flags);
   count_in(r, cells, size);
   return space_user(r, id);
 }
 
-/* Where chunks must begin so that their bytes are aligned: the first such name from `id` on that leaves nothing in
- * front, or a hole. 0: there is none within `have` cells for `cells`. */
-static uint32_t aligned_in(const fh_region *r, uint32_t id, uint32_t have, uint32_t cells, size_t alignment) {
-  uintptr_t user = (uintptr_t)space_user(r, id);
-  uintptr_t at = (user + alignment - 1) & ~(uintptr_t)(alignment - 1);
-  while (at != user && at - user < (uintptr_t)r->least << CELL_SHIFT) {
-    at += alignment;
-  }
-  size_t front = (at - user) >> CELL_SHIFT;
-  return at >= user && front <= have && have - front >= cells ? id + (uint32_t)front : 0;
-}
-
-enum { ALIGNED_TRIES = 8 };
-
-/* Any hole of `sure` cells serves. Where there is none, a few shorter ones may happen to lie well. */
-static uint32_t find_aligned(fh_region *r, uint32_t cells, uint32_t sure, size_t alignment, uint32_t *at) {
-  uint32_t id = sure != 0 ? index_find(r, fit_of(r), sure) : FH_NONE;
-  for (unsigned tries = ALIGNED_TRIES; id == FH_NONE && tries != 0; tries--) {
-    uint32_t candidate = index_find(r, fit_of(r), cells);
-    if (candidate == FH_NONE) {
-      return FH_NONE;
-    }
-    uint32_t have = cells_of(r, candidate);
-    if (aligned_in(r, candidate, have, cells, alignment) != 0) {
-      id = candidate;
-    }
-    cells = have + 1;
-  }
-  *at = id;
-  return id;
-}
-
-static void *use_aligned(fh_region *r, uint32_t id, uint32_t at, uint32_t cells, size_t size, size_t alignment) {
-  uint32_t have = cells_of(r, id) - (at - id);
-  index_remove(r, fit_of(r), id, cells_of(r, id));
-  if (at != id) {
-    hole_add(r, id, at - id);
-  }
-  if (is_buddy(r)) {
-    r->holes--;
-    fh_buddy_cut(r, at, have, cells);
-  } else {
-    cells = cut(r, fit_of(r), false, at, have, cells);
-  }
-  chunk_write(r, at, cells, size, HEAD_ALIGNED | (at != id ? HEAD_BEFORE_FREE : 0));
-  *log_place(r, at, head_low(r, at)) = (unsigned char)fh_good_lowest(alignment);
-  count_in(r, cells, size);
-  return space_user(r, at);
-}
-
-static void *take_aligned(fh_region *r, size_t size, uint32_t cells, size_t alignment) {
-  size_t span = alignment >> CELL_SHIFT;
-  uint32_t id, at;
-  if (is_buddy(r)) { /* a piece of its length is aligned if the space is */
-    cells = span > cells && span <= UINT32_MAX / 2 ? (uint32_t)span : cells;
-    id = span > UINT32_MAX / 2 ? FH_NONE : index_find(r, fit_of(r), cells);
-    at = id;
-    if (id == FH_NONE || ((uintptr_t)space_user(r, id) & (alignment - 1)) != 0) {
-      return NULL;
-    }
-  } else {
-    uint32_t sure = span < UINT32_MAX / 2 - cells ? cells + (uint32_t)span + r->least - 1 : 0;
-    if (find_aligned(r, cells, sure, alignment, &id) == FH_NONE) {
-      return NULL;
-    }
-    at = aligned_in(r, id, cells_of(r, id), cells, alignment);
-  }
-  return use_aligned(r, id, at, cells, size, alignment);
-}
-
 /* Enough bytes, and no hole for them; or not enough. */
 static fh_status why_none(const fh_region *r, size_t size) {
-  uint64_t free = 0;
+  size_t free = 0;
   for (const fh_region *s = r; s != NULL; s = space_next(s)) {
     free += (size_t)free_cells(s) << CELL_SHIFT;
   }
-  return free < (uint64_t)size + HEAD_BYTES ? FH_EXHAUSTED : FH_FRAGMENTED;
-}
-
-/* From any space; alignment 0: a unit. */
-static void *take_anywhere(fh_region *r, size_t size, size_t alignment) {
-  for (fh_region *s = r; s != NULL; s = space_next(s)) {
-    bool plain = alignment <= HEAD_BYTES << s->fold;
-    uint32_t cells = cells_for(s, size, !plain);
-    void *taken = cells == 0 ? NULL : plain ? take(s, size, cells) : take_aligned(s, size, cells, alignment);
-    if (taken != NULL) {
-      return taken;
-    }
-  }
-  return NULL;
+  return free < size + HEAD_BYTES ? FH_EXHAUSTED : FH_FRAGMENTED;
 }
 
 /* What a growth function is asked for: a space of that many bytes would have room. */
@@ -164,47 +93,45 @@ static size_t bytes_to_grow(const fh_region *r, size_t size, size_t alignment) {
   return need < size ? 0 : need;
 }
 
-static fh_noinline void *take_slow(fh_region *r, size_t size, size_t alignment) {
+static bool grow(fh_region *r, size_t size, size_t alignment) {
+  size_t need = r->grow == NULL ? 0 : bytes_to_grow(r, size, alignment);
+  return need != 0 && r->grow(r, need, r->grow_arg) != 0;
+}
+
+fh_noinline void *fh_region_take(fh_region *r, fh_taker *how, size_t size, size_t alignment) {
   if (size > PTRDIFF_MAX) {
     fail(r, FH_INVALID);
     return NULL;
   }
-  void *taken = take_anywhere(r, size, alignment);
-  size_t need = bytes_to_grow(r, size, alignment);
-  if (taken == NULL && r->grow != NULL && need != 0 && r->grow(r, need, r->grow_arg) != 0) {
-    taken = take_anywhere(r, size, alignment);
-  }
-  if (taken == NULL) {
-    fail(r, why_none(r, size));
-  }
-  return taken;
+  bool grown = false;
+  do {
+    for (fh_region *s = r; s != NULL; s = space_next(s)) {
+      void *taken = how(s, size, alignment);
+      if (taken != NULL) {
+        return taken;
+      }
+    }
+  } while (!grown && (grown = grow(r, size, alignment)));
+  fail(r, why_none(r, size));
+  return NULL;
 }
 
 /* The short way: the default policy, nothing to check, a hole in the first space. */
 void *fh_region_alloc(fh_region *r, size_t size) {
-  if (fh_unlikely(FH_SMALL || !r->plain || size > r->size)) {
-    return take_slow(r, size, 0);
+  if (FH_SMALL || fh_unlikely(size >= r->plain_most)) {
+    return fh_region_take(r, take, size, 0);
   }
-  size_t mask = (HEAD_BYTES << r->fold) - 1;
-  uint32_t cells = (uint32_t)(((size + HEAD_BYTES + mask) & ~mask) >> CELL_SHIFT);
+  uint32_t cells = (uint32_t)(((size + HEAD_BYTES + r->plain_mask) & ~r->plain_mask) >> CELL_SHIFT);
   cells = cells < r->least ? r->least : cells;
   uint32_t id = index_take(r, cells);
   if (fh_unlikely(id == FH_NONE)) {
-    return take_slow(r, size, 0);
+    return fh_region_take(r, take, size, 0);
   }
   uint32_t have = cells_of(r, id);
   cells = cut(r, FH_FIT_GOOD, true, id, have, cells);
   head_write_plain(r, id, low_of(cells, (uint32_t)(user_bytes(r, cells) - size), HEAD_USED));
   count_in(r, cells, size);
   return space_user(r, id);
-}
-
-void *fh_region_alloc_aligned(fh_region *r, size_t alignment, size_t size) {
-  if (!fh_is_power_of_two(alignment) || alignment > PTRDIFF_MAX) {
-    fail(r, FH_INVALID);
-    return NULL;
-  }
-  return take_slow(r, size, alignment);
 }
 
 void *fh_region_calloc(fh_region *r, size_t count, size_t size) {
@@ -277,8 +204,7 @@ static fh_noinline fh_status free_slow(fh_region *r, void *pointer) {
 /* The short way: a chunk of the first space whose own head and the next are as they should be. */
 fh_status fh_region_free(fh_region *r, void *pointer) {
   size_t offset = (size_t)((char *)pointer - (char *)r), id = offset >> CELL_SHIFT;
-  if (FH_SMALL ||
-      fh_unlikely((offset & ((HEAD_BYTES << r->fold) - 1)) != 0 || id < r->first || id >= r->end || !r->plain)) {
+  if (FH_SMALL || fh_unlikely((offset & r->plain_mask) != 0 || id < r->first || id >= r->end)) {
     return free_slow(r, pointer);
   }
   uint32_t at = (uint32_t)id;
@@ -303,6 +229,6 @@ size_t fh_region_usable_size(const fh_region *r, const void *pointer) {
   if (is_checked(s)) {
     return asked_of(s, id, low);
   }
-  size_t own = ((low & HEAD_ALIGNED) != 0) + (low_slack(low) == SLACK_FAR ? sizeof(size_t) : 0);
+  size_t own = ((low & HEAD_ALIGNED) != 0) + (slack_is_far(s, low) ? sizeof(size_t) : 0);
   return user_bytes(s, low_cells(low)) - own;
 }

@@ -1,7 +1,7 @@
 /* Making a space, and what follows from its size, policy and flags. */
 #include "region/space.h"
 
-#include "region/holes.h"
+#include "region/chunk.h"
 
 enum { LEAST_BINS = FH_GOOD_LEAST + 32 }; /* in a region of 64 KiB every doubling has its bins */
 
@@ -20,25 +20,38 @@ static uint32_t tag_mask(uint32_t cells) {
 
 /* The smallest chunk holds a hole's links and its length at the end, in whole units; a buddy's is a power of two. */
 static uint16_t least_cells(const fh_region *r) {
-  unsigned bytes = (unsigned)(HEAD_BYTES + 3 * sizeof(uint32_t)), unit = (unsigned)HEAD_BYTES << r->fold;
-  unsigned cells = (bytes + unit - 1) / unit << r->fold;
-  return (uint16_t)(is_buddy(r) && cells == 3 ? 4 : cells);
+  return WORD_BITS == 64 && has_flag(r, FH_REGION_PACKED) && !is_buddy(r) ? 3 : 4;
 }
+
+_Static_assert(HEAD_BYTES + 3 * sizeof(uint32_t) <= (WORD_BITS == 64 ? 3 : 4) * HEAD_BYTES,
+               "a hole's words in a chunk");
+
+#if FH_SMALL
+void fh_head_write(const fh_region *r, uint32_t id, fh_head low) { head_set(r, id, low); }
+
+bool fh_head_is_ours(const fh_region *r, uint32_t id) { return head_holds(r, id); }
+#endif
 
 static size_t table_bytes(const fh_region *r) {
   bool list = uses_list(r);
   return list ? 0 : fh_good_words(&r->good) * sizeof(size_t) + r->good.bins * sizeof(uint32_t);
 }
 
+/* A build that has no short ways leaves their limits at 0. */
+void fh_space_plain(fh_region *r) {
+  bool plain = fit_of(r) == FH_FIT_GOOD && !is_checked(r);
+  r->plain_mask = plain ? ((size_t)HEAD_BYTES << r->fold) - 1 : ~(size_t)0;
+  r->plain_most = plain ? MOST_BYTES : 0;
+}
+
 void fh_space_shape(fh_region *r, uint32_t cells) {
-  r->fold = (r->flags & FH_REGION_PACKED) == 0;
+  r->fold = !has_flag(r, FH_REGION_PACKED);
   r->least = least_cells(r);
-  r->plain = fit_of(r) == FH_FIT_GOOD && !is_checked(r);
   r->shaped = cells;
   r->tag_mask = tag_mask(cells);
   uint32_t bins = (cells >> 9) - (cells >> 12); /* a bit less than a thousandth of the bytes */
   bins = bins > LEAST_BINS ? bins : LEAST_BINS;
-  fh_good_shape(&r->good, cells >> r->fold, bins, (r->flags & FH_REGION_BOUNDED) != 0);
+  fh_good_shape(&r->good, cells >> r->fold, bins, has_flag(r, FH_REGION_BOUNDED));
   r->heads_at = (uint32_t)(sizeof *r + fh_good_words(&r->good) * sizeof(size_t));
 }
 
@@ -77,6 +90,9 @@ fh_region *fh_space_make(void *memory, size_t bytes, fh_fit fit, unsigned flags)
   rest = rest < most ? rest : most;
   *r = (fh_region){.magic = FH_REGION_MAGIC, .fit = (uint16_t)fit, .flags = (uint16_t)flags, .lead = (uint16_t)lead};
   fh_space_shape(r, (uint32_t)(rest >> CELL_SHIFT));
+  if (!FH_SMALL) {
+    fh_space_plain(r);
+  }
   r->first = aligned_first(r);
   r->end = fh_space_close(r, fh_space_cells(r, rest));
   r->size = rest + lead;

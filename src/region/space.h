@@ -53,11 +53,10 @@ enum { FH_SPACE_ALIGN = WORD_BITS == 64 ? 16 : 8, FH_BUDDY_ALIGN = 64 };
 struct fh_region {
   uint32_t magic;
   uint16_t fit, flags;
-  uint16_t why;   /* fh_status of the last call that failed; of the first space only */
-  uint16_t lead;  /* bytes of the caller's in front of this, lost to alignment */
-  uint16_t fold;  /* log2 of the cells in a unit, in which the index measures */
-  uint16_t least; /* cells of the smallest chunk */
-  uint32_t plain; /* GOOD and not checked: the short ways through alloc and free */
+  uint16_t why;        /* fh_status of the last call that failed; of the first space only */
+  uint16_t lead;       /* bytes of the caller's in front of this, lost to alignment */
+  uint16_t fold;       /* log2 of the cells in a unit, in which the index measures */
+  uint16_t least;      /* cells of the smallest chunk */
   uint32_t shaped;     /* cells that the index was made for */
   uint32_t first, end; /* names: of the first chunk, of the closing head */
   uint32_t used, peak; /* cells in chunks; the rest is in holes */
@@ -66,19 +65,26 @@ struct fh_region {
   size_t requested;  /* bytes that callers asked for */
   uint32_t heads_at; /* bytes from here to the heads of the index */
   uint32_t tag_mask; /* of 32-bit targets */
-  ptrdiff_t next;  /* bytes from here to the next space; 0: none */
-  fh_grow *grow;   /* of the first space only, with its argument */
+  size_t plain_mask; /* GOOD and not checked, so that the short ways through alloc and free serve: a unit's bits */
+  size_t plain_most; /* and more than any request; if not: all bits, and 0 */
+  ptrdiff_t next;    /* bytes from here to the next space; 0: none */
+  fh_grow *grow;     /* of the first space only, with its argument */
   void *grow_arg;
   fh_good good;
   fh_list list;
   size_t words[]; /* of the index; its heads behind them */
 };
 
+/* A firmware may leave out what it does not use: the other policies, and the checked and bounded kinds of this one. */
 #ifdef FREEHOLD_REGION_ONLY_GOOD
 #define fit_of(r) FH_FIT_GOOD
+#define KNOWN_FLAGS FH_REGION_PACKED
 #else
 #define fit_of(r) ((r)->fit)
+#define KNOWN_FLAGS (FH_REGION_CHECKED | FH_REGION_BOUNDED | FH_REGION_PACKED)
 #endif
+
+fh_inline bool has_flag(const fh_region *r, unsigned flag) { return (r->flags & flag & KNOWN_FLAGS) != 0; }
 
 fh_inline char *space_user(const fh_region *r, uint32_t id) {
   return (char *)(uintptr_t)r + ((size_t)id << CELL_SHIFT);
@@ -86,7 +92,7 @@ fh_inline char *space_user(const fh_region *r, uint32_t id) {
 
 fh_inline fh_head *head_of(const fh_region *r, uint32_t id) { return (fh_head *)(void *)space_user(r, id) - 1; }
 
-fh_inline bool is_checked(const fh_region *r) { return (r->flags & FH_REGION_CHECKED) != 0; }
+fh_inline bool is_checked(const fh_region *r) { return has_flag(r, FH_REGION_CHECKED); }
 
 /* Heads. */
 
@@ -109,12 +115,23 @@ fh_inline fh_head head_tag(const fh_region *r, uint32_t id, fh_head low) {
 
 fh_inline fh_head head_low(const fh_region *r, uint32_t id) { return *head_of(r, id) & ~(fh_head)tags(r); }
 
-fh_inline bool head_is_ours(const fh_region *r, uint32_t id) {
+fh_inline bool head_holds(const fh_region *r, uint32_t id) {
   fh_head head = *head_of(r, id), low = head & ~(fh_head)tags(r);
   return head == (low | head_tag(r, id, low));
 }
 
-fh_inline void head_write(const fh_region *r, uint32_t id, fh_head low) { *head_of(r, id) = low | head_tag(r, id, low); }
+fh_inline void head_set(const fh_region *r, uint32_t id, fh_head low) { *head_of(r, id) = low | head_tag(r, id, low); }
+
+/* Once for all files where size counts. */
+#if FH_SMALL
+void fh_head_write(const fh_region *r, uint32_t id, fh_head low);
+bool fh_head_is_ours(const fh_region *r, uint32_t id);
+#define head_write fh_head_write
+#define head_is_ours fh_head_is_ours
+#else
+#define head_write head_set
+#define head_is_ours head_holds
+#endif
 
 /* For a region that is known not to be checked. */
 fh_inline void head_write_plain(const fh_region *r, uint32_t id, fh_head low) {
@@ -190,6 +207,7 @@ fh_inline fh_status fail(fh_region *r, fh_status why) {
 /* space.c */
 fh_region *fh_space_make(void *memory, size_t bytes, fh_fit fit, unsigned flags); /* one hole; NULL: too small */
 void fh_space_shape(fh_region *r, uint32_t cells);         /* what follows from fit, flags and cells */
+void fh_space_plain(fh_region *r);                         /* whether the short ways serve */
 uint32_t fh_space_first(const fh_region *r);               /* the lowest name that a chunk may have */
 uint32_t fh_space_cells(const fh_region *r, size_t bytes); /* name of the closing head in so many bytes */
 uint32_t fh_space_close(const fh_region *r, uint32_t end); /* the same, where the policy wants it */

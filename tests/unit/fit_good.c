@@ -52,25 +52,32 @@ static uint32_t *children_of(void *space, uint32_t id) {
   return holes[id].children;
 }
 
-static const fh_fit_access access = {length_of, address_of, links_of, children_of};
-
 typedef struct index {
   fh_good good;
-  fh_good_tables tables;
+  size_t *words;
+  uint32_t *heads;
 } index;
+
+static fh_good *good_of(void *space) { return &((index *)space)->good; }
+
+static size_t *words_of(void *space) { return ((index *)space)->words; }
+
+static uint32_t *heads_of(void *space) { return ((index *)space)->heads; }
+
+static const fh_fit_access access = {length_of, address_of, links_of, children_of, good_of, words_of, heads_of};
 
 static index index_for(uint64_t most, bool flat) {
   index x;
   fh_good_shape(&x.good, most, 4096, flat);
-  x.tables.words = calloc(fh_good_words(&x.good), sizeof(size_t));
-  x.tables.heads = calloc(x.good.bins, sizeof(uint32_t));
-  assert_true(x.tables.words != NULL && x.tables.heads != NULL);
+  x.words = calloc(fh_good_words(&x.good), sizeof(size_t));
+  x.heads = calloc(x.good.bins, sizeof(uint32_t));
+  assert_true(x.words != NULL && x.heads != NULL);
   return x;
 }
 
 static void end(index *x) {
-  free(x->tables.words);
-  free(x->tables.heads);
+  free(x->words);
+  free(x->heads);
   for (uint32_t i = 1; i <= HOLES; i++) {
     holes[i].in = false;
   }
@@ -80,13 +87,13 @@ static void insert(index *x, uint32_t id, uint64_t length) {
   holes[id].length = length;
   holes[id].in = true;
   touches = 0;
-  fh_good_insert(&x->good, x->tables, &access, NULL, id, length);
+  fh_good_insert(&access, x, id, length);
 }
 
 static void take_out(index *x, uint32_t id) {
   holes[id].in = false;
   touches = 0;
-  fh_good_remove(&x->good, x->tables, &access, NULL, id, holes[id].length);
+  fh_good_remove(&access, x, id, holes[id].length);
 }
 
 static uint64_t smallest_fit(uint64_t need, uint64_t *largest) {
@@ -101,18 +108,17 @@ static uint64_t smallest_fit(uint64_t need, uint64_t *largest) {
   return best;
 }
 
-/* Nodes of a path, and what their length, links and children may be looked at: each node and one more child a level, one
- * that hangs there, and its neighbours. From `big` on it is the room that bounds a path, and there is no room here. */
+/* Nodes of a path, and what their length, links and children may be looked at: each node and one more child a level,
+ * one that hangs there, and its neighbours. From `big` on it is the room that bounds a path, and there is no room here.
+ */
 static unsigned path(const index *x) { return x->good.shift + 1u; }
 
-static unsigned bound(const index *x, uint64_t length) {
-  return length >= x->good.big ? sizeof touched : path(x) + 3;
-}
+static unsigned bound(const index *x, uint64_t length) { return length >= x->good.big ? sizeof touched : path(x) + 3; }
 
 static void check_search(index *x, uint64_t need, bool flat) {
   uint64_t largest, best = smallest_fit(need, &largest);
   touches = 0;
-  uint32_t found = fh_good_find(&x->good, x->tables, &access, NULL, need);
+  uint32_t found = fh_good_find(&access, x, need);
   if (found != FH_NONE) {
     assert_true(holes[found].in && holes[found].length >= need);
   }
@@ -121,9 +127,9 @@ static void check_search(index *x, uint64_t need, bool flat) {
     assert_true(found == FH_NONE || holes[found].length == best);
   }
   touches = 0;
-  uint32_t most = fh_good_largest(&x->good, x->tables);
+  uint32_t most = fh_good_largest(&access, x);
   assert_true(flat || (most == FH_NONE ? 0 : holes[most].length) == largest);
-  assert_true(most == FH_NONE || fh_good_find(&x->good, x->tables, &access, NULL, holes[most].length) != FH_NONE);
+  assert_true(most == FH_NONE || fh_good_find(&access, x, holes[most].length) != FH_NONE);
 }
 
 static void random_holes(uint64_t most, bool flat) {
@@ -144,7 +150,7 @@ static void random_holes(uint64_t most, bool flat) {
     }
     if (step % 64 == 0) {
       uint64_t largest, need = 1 + any % most, best = smallest_fit(need, &largest);
-      uint32_t taken = fh_good_take(&x.good, x.tables, &access, NULL, need);
+      uint32_t taken = fh_good_take(&access, &x, need);
       assert_true(flat || (taken != FH_NONE) == (best != UINT64_MAX));
       holes[taken].in = false;
     }
@@ -181,11 +187,11 @@ static void check_paths(index *x, uint64_t base) {
   }
   for (uint64_t need = base; need < base + 300; need++) {
     touches = 0;
-    fh_good_find(&x->good, x->tables, &access, NULL, need);
+    fh_good_find(&access, x, need);
     assert_true(touches <= 2 * path(x) + 1);
     check_search(x, need, false);
     touches = 0;
-    uint32_t taken = fh_good_take(&x->good, x->tables, &access, NULL, need);
+    uint32_t taken = fh_good_take(&access, x, need);
     assert_true(touches <= 2 * path(x) + 3);
     if (taken != FH_NONE) {
       insert(x, taken, holes[taken].length);
