@@ -7,7 +7,7 @@
 #include "exhaustive/depth.h"
 #include "range/node.h"
 
-enum { BASE = 5, SIZE = 11, MOST = 40, DEEPEST = 9, BLOCKS = DEEPEST, BYTES = 4096 };
+enum { BASE = 5, SIZE = 11, MOST = 40, USUAL = 6, DEEPEST = 9, BLOCKS = DEEPEST, BYTES = 4096 };
 
 typedef struct hole {
   uint64_t start, length;
@@ -525,7 +525,7 @@ static void play_options(fh_range_options options, unsigned depth) {
 }
 
 int main(int argc, char **argv) {
-  unsigned depth = depth_of(argc, argv, DEEPEST);
+  unsigned depth = depth_of(argc, argv, USUAL, DEEPEST);
   for (unsigned fit = FH_FIT_GOOD; fit <= FH_FIT_BUDDY; fit++) {
     bool list = fit != FH_FIT_GOOD && fit != FH_FIT_BUDDY;
     for (unsigned order = 0; order <= (list ? FH_ORDER_BACK : 0); order++) {
