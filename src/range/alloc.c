@@ -51,6 +51,7 @@ static fh_status take(fh_range *r, const fh_place *place, uint64_t length) {
 
 fh_status fh_range_alloc(fh_range *r, uint64_t length, uint64_t alignment, uint64_t *address) {
   uint64_t need = 0;
+  uint32_t rover = r->list.rover;
   fh_place place;
   r->list.searched = 0;
   if (length == 0 || (alignment & (alignment - 1)) != 0 || !need_of(r, length, &need)) {
@@ -61,10 +62,12 @@ fh_status fh_range_alloc(fh_range *r, uint64_t length, uint64_t alignment, uint6
     return need > r->free ? FH_EXHAUSTED : FH_FRAGMENTED;
   }
   fh_status status = take(r, &place, length);
-  if (fh_likely(status == FH_OK)) {
-    *address = place.address;
+  if (fh_unlikely(status != FH_OK)) {
+    r->list.rover = rover;
+    return status;
   }
-  return status;
+  *address = place.address;
+  return FH_OK;
 }
 
 /* The node that covers an address of the range, and where it begins. */

@@ -29,7 +29,7 @@ static uint32_t heads_for(uint64_t nodes) {
   return nodes < LEAST_HEADS ? LEAST_HEADS : nodes < MOST_HEADS ? (uint32_t)nodes : MOST_HEADS;
 }
 
-/* For an index of that shape. False: so much cannot be addressed. */
+/* For an index of that shape, and fewer than MOST_NODES nodes. False: so much cannot be addressed. */
 static bool lay_out(fh_layout *at, fh_fit fit, size_t blocks, uint64_t nodes) {
   size_t words = fh_good_words(&at->good), heads = fit == FH_FIT_BUDDY ? POWERS : at->good.bins;
   at->words = sizeof(fh_range) + blocks * sizeof(fh_block);
@@ -38,7 +38,7 @@ static bool lay_out(fh_layout *at, fh_fit fit, size_t blocks, uint64_t nodes) {
   uint64_t rest = (nodes + 1) * sizeof(fh_node), end = at->nodes + rest + (nodes + 1) / 2 * sizeof(uint32_t);
   at->buckets = at->nodes + (size_t)rest;
   at->end = (size_t)end;
-  return nodes < MOST_NODES && end <= SIZE_MAX - sizeof(uint64_t);
+  return end <= SIZE_MAX - sizeof(uint64_t);
 }
 
 /* For lengths up to `most`. */

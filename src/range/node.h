@@ -64,7 +64,7 @@ struct fh_range {
   uint32_t fresh;                    /* from here on none has ever been taken */
   uint32_t capacity;                 /* nodes there is memory for, with node 0 */
   uint32_t buckets, bucket_capacity; /* in use, and those there is memory for */
-  uint32_t hash_mask;                /* the smallest 2^k - 1 that is not below `buckets` */
+  uint32_t hash_mask;                /* the smallest 2^k - 1 that is not below the last bucket; 1 at least */
   uint64_t powers;                   /* BUDDY: bit k set <=> a piece of 2^k is free; heads[k] is one of them */
   fh_good good;
   size_t *words;
@@ -137,23 +137,13 @@ fh_inline fh_stretch charge_of(const fh_range *r, uint64_t address, uint64_t len
   return charge;
 }
 
-fh_inline uint64_t used_start(const fh_range *r, const fh_node *node) {
-  return fh_likely(!uses_buddy(r)) ? node->at.address - r->header : charge_of(r, node->at.address, node->length).start;
-}
-
-/* Where node 0 begins needs no charge. */
-fh_inline uint64_t start_of(const fh_range *r, uint32_t number) {
-  if (number == NODE_END) {
-    return r->end;
-  }
-  const fh_node *node = node_at(r, number);
-  if (!is_hole(r, number)) {
-    return used_start(r, node);
-  }
+/* Where a hole begins. */
+fh_inline uint64_t start_of(const fh_range *r, uint32_t hole) {
+  const fh_node *node = node_at(r, hole);
   if (!uses_good(r)) {
     return node->at.address;
   }
-  return (node->right == NODE_END ? r->end : used_start(r, node_at(r, node->right))) - node->length;
+  return (node->right == NODE_END ? r->end : node_at(r, node->right)->at.address - r->header) - node->length;
 }
 
 fh_inline uint64_t length_of(const fh_range *r, uint32_t number) {

@@ -6,11 +6,7 @@ void free(void *) __attribute__((weak));
 
 void *fh_pool_get(size_t bytes) { return malloc != NULL && free != NULL ? malloc(bytes) : NULL; }
 
-void fh_pool_give(void *memory) {
-  if (memory != NULL) {
-    free(memory);
-  }
-}
+void fh_pool_give(void *memory) { free(memory); }
 
 /* The number of the first item in a block. */
 static uint32_t first_of(const fh_range *r, unsigned block) {

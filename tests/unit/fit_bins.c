@@ -40,6 +40,23 @@ static uint64_t shortest(uint64_t need) {
   return best;
 }
 
+static void the_longest(void **state) {
+  fh_hole *all[3];
+  (void)state;
+  assert_null(fh_bins_longest(&index_now));
+  for (unsigned i = 0; i < 3; i++) {
+    holes[i].length = 40 + 1000 * i;
+    all[i] = &holes[i].link;
+    fh_bins_insert(&index_now, all[i], holes[i].length);
+    assert_ptr_equal(fh_bins_longest(&index_now), all[i]);
+  }
+  for (unsigned i = 3; i-- > 0;) {
+    assert_ptr_equal(fh_bins_longest(&index_now), all[i]);
+    fh_bins_remove(&index_now, all[i], holes[i].length);
+  }
+  assert_null(fh_bins_longest(&index_now));
+}
+
 static void finds_against_oracle(void **state) {
   (void)state;
   srand(1);
@@ -66,6 +83,7 @@ static void finds_against_oracle(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(bins_are_in_order), cmocka_unit_test(finds_against_oracle)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(bins_are_in_order), cmocka_unit_test(the_longest),
+                                     cmocka_unit_test(finds_against_oracle)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
