@@ -13,23 +13,70 @@ static uint32_t aligned_in(const fh_region *r, uint32_t id, uint32_t have, uint3
   return at >= user && front <= have && have - front >= cells ? id + (uint32_t)front : 0;
 }
 
-enum { ALIGNED_TRIES = 8 };
+/* What is looked for among the holes. */
+typedef struct aligned {
+  fh_region *r;
+  uint32_t cells;
+  size_t alignment;
+} aligned;
 
-/* Any hole of `sure` cells serves. Where there is none, a few shorter ones may happen to lie well. */
-static uint32_t find_aligned(fh_region *r, uint32_t cells, uint32_t sure, size_t alignment) {
-  uint32_t id = sure != 0 ? index_find(r, fit_of(r), sure) : FH_NONE;
-  for (unsigned tries = ALIGNED_TRIES; id == FH_NONE && tries != 0; tries--) {
-    uint32_t candidate = index_find(r, fit_of(r), cells);
-    if (candidate == FH_NONE) {
-      return FH_NONE;
+static bool lies_well(const aligned *w, uint32_t id) {
+  return aligned_in(w->r, id, cells_of(w->r, id), w->cells, w->alignment) != 0;
+}
+
+/* A list is searched as it always is: holes that do not lie well seem to have no length. */
+
+static fh_fit_word well_length(void *search, uint32_t id) {
+  const aligned *w = search;
+  return lies_well(w, id) ? hole_length(w->r, id) : 0;
+}
+
+static uint32_t *well_links(void *search, uint32_t id) { return hole_links(((aligned *)search)->r, id); }
+
+static const fh_fit_access well_access = {.length = well_length, .links = well_links};
+
+/* The smallest that lies well; reads all chunks. */
+static uint32_t walk_aligned(const aligned *w) {
+  const fh_region *r = w->r;
+  uint32_t best = FH_NONE;
+  for (uint32_t id = r->first; id < r->end; id += cells_of(r, id)) {
+    if (!is_used(r, id) && (best == FH_NONE || cells_of(r, id) < cells_of(r, best)) && lies_well(w, id)) {
+      best = id;
     }
-    uint32_t have = cells_of(r, candidate);
-    if (aligned_in(r, candidate, have, cells, alignment) != 0) {
-      id = candidate;
-    }
-    cells = have + 1;
   }
-  return id;
+  return best;
+}
+
+enum { FIRST_TRIES = 2, TRIES = 8 };
+
+/* A smallest hole or two may happen to lie well. Else any hole that is long enough wherever it lies; without one, a few
+ * more that are too short for that; and before a request fails, all of them, unless the region is to be bounded. */
+static uint32_t find_good(aligned *w, uint32_t sure) {
+  fh_region *r = w->r;
+  for (uint32_t tries = 0, need = w->cells; tries < TRIES; tries++) {
+    uint32_t id = tries == FIRST_TRIES && sure != 0 ? index_find(r, FH_FIT_GOOD, sure) : FH_NONE;
+    if (id != FH_NONE) {
+      return id;
+    }
+    id = index_find(r, FH_FIT_GOOD, need);
+    if (id == FH_NONE) {
+      break;
+    }
+    if (lies_well(w, id)) {
+      return id;
+    }
+    need = cells_of(r, id) + 1;
+  }
+  return has_flag(r, FH_REGION_BOUNDED) ? FH_NONE : walk_aligned(w);
+}
+
+static uint32_t find_aligned(aligned *w) {
+  fh_region *r = w->r;
+  size_t span = w->alignment >> CELL_SHIFT;
+  if (uses_list(r)) {
+    return fh_list_find(&r->list, &well_access, w, list_policy(fit_of(r)), 1);
+  }
+  return find_good(w, span < UINT32_MAX / 2 - w->cells ? w->cells + (uint32_t)span + r->least - 1 : 0);
 }
 
 static void *use_aligned(fh_region *r, uint32_t id, uint32_t at, uint32_t cells, size_t size, size_t alignment) {
@@ -48,22 +95,20 @@ static void *take_buddy(fh_region *r, size_t size, uint32_t cells, size_t alignm
   size_t span = alignment >> CELL_SHIFT;
   cells = span > cells && span <= UINT32_MAX / 2 ? (uint32_t)span : cells;
   uint32_t id = span > UINT32_MAX / 2 ? FH_NONE : index_find(r, fit_of(r), cells);
-  bool lies_well = id != FH_NONE && ((uintptr_t)space_user(r, id) & (alignment - 1)) == 0;
-  return lies_well ? use_aligned(r, id, id, cells, size, alignment) : NULL;
+  bool well = id != FH_NONE && ((uintptr_t)space_user(r, id) & (alignment - 1)) == 0;
+  return well ? use_aligned(r, id, id, cells, size, alignment) : NULL;
 }
 
 static void *take_aligned(fh_region *r, size_t size, size_t alignment) {
-  size_t span = alignment >> CELL_SHIFT;
-  uint32_t cells = cells_for(r, size, 1);
-  if (cells == 0 || is_buddy(r)) {
-    return cells == 0 ? NULL : take_buddy(r, size, cells, alignment);
+  aligned w = {.r = r, .cells = cells_for(r, size, 1), .alignment = alignment};
+  if (w.cells == 0 || is_buddy(r)) {
+    return w.cells == 0 ? NULL : take_buddy(r, size, w.cells, alignment);
   }
-  uint32_t sure = span < UINT32_MAX / 2 - cells ? cells + (uint32_t)span + r->least - 1 : 0;
-  uint32_t id = find_aligned(r, cells, sure, alignment);
+  uint32_t id = find_aligned(&w);
   if (id == FH_NONE) {
     return NULL;
   }
-  return use_aligned(r, id, aligned_in(r, id, cells_of(r, id), cells, alignment), cells, size, alignment);
+  return use_aligned(r, id, aligned_in(r, id, cells_of(r, id), w.cells, alignment), w.cells, size, alignment);
 }
 
 void *fh_region_alloc_aligned(fh_region *r, size_t alignment, size_t size) {

@@ -58,7 +58,8 @@ static void *backward(const change *c) {
   if ((c->flags & HEAD_BEFORE_FREE) == 0) {
     return NULL;
   }
-  uint32_t before = hole_before(r, c->id), front = c->id - before, more = cells_behind(c);
+  uint32_t before = hole_before(r, c->id), front = c->id - before;
+  uint32_t more = front + c->cells < c->need ? cells_behind(c) : 0;
   size_t mask = (c->flags & HEAD_ALIGNED) != 0 ? ((size_t)1 << c->log) - 1 : 0;
   if (front + c->cells + more < c->need || ((uintptr_t)space_user(r, before) & mask) != 0) {
     return NULL;

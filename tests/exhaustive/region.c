@@ -36,7 +36,6 @@ typedef struct oracle {
   size_t used, peak;
   unsigned count, blocks;
   unsigned char filled;
-  bool lost; /* where an aligned request, and one that moved back, leave NEXT is not said */
   part parts[MOST];
   block block[BLOCKS];
 } oracle;
@@ -170,31 +169,46 @@ static void account(oracle *o) {
 
 /* Searches. */
 
-static unsigned smallest(const oracle *o, size_t need) {
+/* What is looked for: a chunk, and where it may begin. */
+typedef struct request {
+  size_t need, alignment; /* 0: anywhere */
+} request;
+
+/* Where a request is served in a hole: the first place that leaves nothing in front, or a hole. BYTES: nowhere. */
+static size_t place_in(const oracle *o, unsigned i, request q) {
+  const part *p = &o->parts[i];
+  size_t at = p->start;
+  while (q.alignment != 0 &&
+         ((uintptr_t)(memory + at + WORD) % q.alignment != 0 || (at != p->start && at - p->start < least_of(o)))) {
+    at += WORD;
+  }
+  return is_hole(o, i) && at <= end_of(p) && end_of(p) - at >= q.need ? at : BYTES;
+}
+
+static unsigned smallest(const oracle *o, request q) {
   unsigned best = o->count;
   for (unsigned i = 0; i < o->count; i++) {
-    if (is_hole(o, i) && o->parts[i].length >= need &&
-        (best == o->count || o->parts[i].length < o->parts[best].length)) {
+    if (place_in(o, i, q) != BYTES && (best == o->count || o->parts[i].length < o->parts[best].length)) {
       best = i;
     }
   }
   return best;
 }
 
-static unsigned largest(const oracle *o) {
+static unsigned largest(const oracle *o, request q) {
   unsigned best = o->count;
   for (unsigned i = 0; i < o->count; i++) {
-    if (is_hole(o, i) && (best == o->count || o->parts[i].length > o->parts[best].length)) {
+    if (place_in(o, i, q) != BYTES && (best == o->count || o->parts[i].length > o->parts[best].length)) {
       best = i;
     }
   }
   return best;
 }
 
-static unsigned first_from(const oracle *o, unsigned from, size_t need) {
+static unsigned first_from(const oracle *o, unsigned from, request q) {
   for (unsigned k = 0; k < o->count; k++) {
     unsigned i = (from + k) % o->count;
-    if (is_hole(o, i) && o->parts[i].length >= need) {
+    if (place_in(o, i, q) != BYTES) {
       return i;
     }
   }
@@ -211,22 +225,24 @@ static unsigned rover_of(const oracle *o) {
 }
 
 /* The hole that serves a request that began at `start`; o->count: none may. `start` tells where the policy leaves a
- * choice: GOOD and BUDDY between holes of one length; BOUNDED may pass over holes of less than twice the need, but
- * takes one that fits. */
-static unsigned search(const oracle *o, size_t need, size_t start) {
-  unsigned taken = part_at(o, start), least = smallest(o, need), most = largest(o);
-  bool fits = is_hole(o, taken) && o->parts[taken].start == start && o->parts[taken].length >= need;
+ * choice: GOOD and BUDDY between holes of one length, and GOOD between any holes for an aligned request; BOUNDED may
+ * pass over holes of less than twice the need, but takes one that fits. */
+static unsigned search(const oracle *o, request q, size_t start) {
+  unsigned taken = part_at(o, start), least = smallest(o, q);
+  bool fits = is_hole(o, taken) && place_in(o, taken, q) == start, equal = false;
   switch (o->options.fit) {
-    case FH_FIT_FIRST: return first_from(o, 0, need);
-    case FH_FIT_NEXT: return o->lost && fits ? taken : first_from(o, rover_of(o), need);
+    case FH_FIT_FIRST: return first_from(o, 0, q);
+    case FH_FIT_NEXT: return first_from(o, rover_of(o), q);
     case FH_FIT_BEST: return least;
-    case FH_FIT_WORST: return most != o->count && o->parts[most].length >= need ? most : o->count;
+    case FH_FIT_WORST: return largest(o, q);
     default: break;
   }
+  equal = fits && o->parts[taken].length == o->parts[least].length;
   if (o->options.fit == FH_FIT_GOOD && has(o, FH_REGION_BOUNDED)) {
-    return fits ? taken : first_from(o, 0, 2 * need);
+    request sure = {2 * (q.need + (q.alignment == 0 ? 0 : q.alignment + least_of(o))), 0};
+    return fits ? taken : first_from(o, 0, sure);
   }
-  return fits && o->parts[taken].length == o->parts[least].length ? taken : least;
+  return equal || (fits && q.alignment != 0) ? taken : least;
 }
 
 /* Calls. Each is made first, and then played on the oracle. */
@@ -270,56 +286,34 @@ static void cut(oracle *o, unsigned i, size_t start, size_t need) {
 }
 
 /* NEXT goes on in what is left of the hole. */
-static void move_rover(oracle *o, unsigned hole, size_t need) {
-  bool rest = o->options.fit == FH_FIT_NEXT && o->parts[hole].length - need >= least_of(o);
+static void move_rover(oracle *o, unsigned hole, size_t start, size_t need) {
+  bool rest = o->options.fit == FH_FIT_NEXT && end_of(&o->parts[hole]) - start - need >= least_of(o);
   for (unsigned i = 0; i < o->count; i++) {
     o->parts[i].rover = o->options.fit == FH_FIT_NEXT && i == hole;
   }
-  size_t start = o->parts[hole].start;
   cut(o, hole, start, need);
   if (rest) {
     o->parts[rover_of(o)].rover = false;
     o->parts[part_at(o, start + need)].rover = true;
   }
-  o->lost = false;
 }
 
-/* The oracle takes a chunk where the region did: `at` is its answer. False: it answered NULL, rightly. */
-static bool take_plain(oracle *o, size_t size, const unsigned char *at) {
-  size_t need = chunk_for(o, size, 0), start = at == NULL ? BYTES : (size_t)(at - memory) - WORD;
-  unsigned i = search(o, need, start);
+/* The oracle takes a chunk where the region did: `at` is its answer. False: it answered NULL, rightly. A buddy's piece
+ * is aligned when it is as long as that. */
+static bool take_like(oracle *o, size_t size, size_t alignment, const unsigned char *at) {
+  request q = {chunk_for(o, size, alignment), is_buddy(o) ? 0 : alignment};
+  q.need = is_buddy(o) && q.need < alignment ? alignment : q.need;
+  size_t start = at == NULL ? BYTES : (size_t)(at - memory) - WORD;
+  unsigned i = search(o, q, start);
   if (at == NULL) {
     REQUIRE(i == o->count);
     return false;
   }
-  REQUIRE(i != o->count && o->parts[i].start == start && (uintptr_t)at % unit_of(o) == 0);
-  move_rover(o, i, need);
+  REQUIRE(i != o->count && place_in(o, i, q) == start);
+  REQUIRE((uintptr_t)at % (alignment == 0 ? unit_of(o) : alignment) == 0);
+  move_rover(o, i, start, q.need);
   account(o);
   return true;
-}
-
-/* Any hole will do; in it, the first place that leaves nothing in front, or a hole. */
-static bool take_aligned(oracle *o, size_t size, const unsigned char *at) {
-  size_t need = chunk_for(o, size, ALIGNED), least = least_of(o);
-  need = is_buddy(o) && need < ALIGNED ? ALIGNED : need;
-  o->lost = true;
-  if (at == NULL) {
-    size_t sure = is_buddy(o) ? need : need + ALIGNED + least;
-    REQUIRE(smallest(o, has(o, FH_REGION_BOUNDED) ? 2 * sure : sure) == o->count);
-    return false;
-  }
-  size_t start = (size_t)(at - memory) - WORD;
-  unsigned i = part_at(o, start);
-  REQUIRE((uintptr_t)at % ALIGNED == 0 && is_hole(o, i) && end_of(&o->parts[i]) - start >= need);
-  size_t front = start - o->parts[i].start;
-  REQUIRE(front < ALIGNED + least && (front < ALIGNED || (front != ALIGNED && front - ALIGNED < least)));
-  cut(o, i, start, need);
-  account(o);
-  return true;
-}
-
-static bool take_like(oracle *o, size_t size, size_t alignment, const unsigned char *at) {
-  return alignment == 0 ? take_plain(o, size, at) : take_aligned(o, size, at);
 }
 
 static void take(oracle *o, size_t size, size_t alignment, const unsigned char *at) {
@@ -409,7 +403,6 @@ static size_t resize_in_place(oracle *o, const block *b, size_t need) {
   o->parts[i - 1].start -= front;
   o->parts[i - 1].length += front;
   resize_here(o, i - 1, need);
-  o->lost = true;
   return b->start - front;
 }
 
@@ -475,13 +468,13 @@ static int see(uint64_t address, uint64_t length, bool used, void *arg) {
 static void compare_space(const oracle *o, size_t asked, unsigned holes) {
   fh_space space;
   size_t own = has(o, FH_REGION_CHECKED) ? 2 * WORD : WORD;
-  unsigned most = largest(o);
-  size_t request = most == o->count ? 0 : o->parts[most].length - own;
+  unsigned most = largest(o, (request){1, 0});
+  size_t serves = most == o->count ? 0 : o->parts[most].length - own;
   fh_region_space(region, &space);
   REQUIRE(space.size == o->bytes && space.used == o->used && space.free == o->end - o->begin - o->used);
   REQUIRE(space.metadata == space.size - space.used - space.free && space.peak_used == o->peak);
   REQUIRE(space.requested == asked && space.chunks == o->blocks && space.holes == holes);
-  REQUIRE(has(o, FH_REGION_BOUNDED) ? space.largest <= request : space.largest == request);
+  REQUIRE(has(o, FH_REGION_BOUNDED) ? space.largest <= serves : space.largest == serves);
 }
 
 static void compare(const oracle *o) {
