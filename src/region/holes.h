@@ -107,13 +107,18 @@ fh_inline uint32_t index_take(fh_region *r, uint32_t cells) {
   return fh_long_take(r, length);
 }
 
-/* Writes the hole [id, id + cells). The chunk behind is told by the caller, who knows whether it knows already. */
-fh_inline void hole_write(fh_region *r, int fit, bool plain, uint32_t id, uint32_t cells) {
+/* The head of what is, or was, a hole. `plain`: the region is known not to be checked. */
+fh_inline void hole_head(fh_region *r, bool plain, uint32_t id, uint32_t cells) {
   if (plain) {
     head_write_plain(r, id, low_of(cells, 0, 0));
   } else {
     head_write(r, id, low_of(cells, 0, 0));
   }
+}
+
+/* Writes the hole [id, id + cells). The chunk behind is told by the caller, who knows whether it knows already. */
+fh_inline void hole_write(fh_region *r, int fit, bool plain, uint32_t id, uint32_t cells) {
+  hole_head(r, plain, id, cells);
   *foot_before(r, id + cells) = cells;
   index_insert(r, fit, id, cells);
 }
@@ -149,7 +154,7 @@ fh_inline void hole_join(fh_region *r, int fit, bool plain, uint32_t id, uint32_
   }
   if ((own & HEAD_BEFORE_FREE) != 0) {
     uint32_t before = hole_before(r, id), more = id - before;
-    head_write(r, id, low_of(cells, 0, 0));
+    hole_head(r, plain, id, cells);
     index_remove(r, fit, before, more);
     id = before;
     cells += more;
