@@ -1,7 +1,7 @@
 /* Policy "good": a smallest hole that fits, in a bounded number of steps.
  *
  *   bin 0..63       one length each; its holes are a list, the last given back first
- *   then            8 bins for each doubling, until a bin is 2^shift lengths wide; from there on all are that wide
+ *   then            16 bins for each doubling, until a bin is 2^shift lengths wide; from there on all are that wide
  *   the last one    lengths from `big` on
  *
  *   top:    bit w set  <=>  words[w] != 0
@@ -29,14 +29,15 @@
 #include "fit/space.h"
 
 enum {
-  FH_GOOD_SPLIT = 3, /* log2 of the bins for each doubling */
+  FH_GOOD_SPLIT = 4, /* log2 of the bins for each doubling */
   FH_GOOD_EXACT = 64,
-  FH_GOOD_BASE = FH_GOOD_EXACT - (4 << FH_GOOD_SPLIT), /* so that the first wide bin comes right after */
+  FH_GOOD_BASE =
+      FH_GOOD_EXACT - ((7 - FH_GOOD_SPLIT) << FH_GOOD_SPLIT), /* so that the first wide bin comes right after */
   FH_GOOD_BITS = sizeof(size_t) * 8,
   FH_GOOD_LEAST = FH_GOOD_EXACT + 16 /* bins that an index must be allowed to have */
 };
 
-_Static_assert(FH_GOOD_EXACT >> 3 == 1 << FH_GOOD_SPLIT, "FH_GOOD_BASE takes the first wide bin to have a shift of 3");
+_Static_assert(FH_GOOD_EXACT == 1 << 6, "FH_GOOD_BASE takes it for that");
 
 typedef struct fh_good {
   fh_fit_word big;

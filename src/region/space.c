@@ -3,7 +3,7 @@
 
 #include "region/chunk.h"
 
-enum { LEAST_BINS = FH_GOOD_LEAST + 32 }; /* in a region of 64 KiB every doubling has its bins */
+enum { LEAST_BINS = 144 }; /* in a region of 256 KiB or less every doubling has its bins */
 
 #define MOST_CELLS (UINT32_MAX >> (32 - HEAD_CELLS_BITS))
 
