@@ -152,9 +152,9 @@ static inline void fh_good_trie_sink(const fh_fit_access *a, void *space, uint32
   *slot = hole;
   for (; node != FH_NONE; bit >>= 1) {
     uint32_t *below = a->children(space, node);
-    bool side = (a->length(space, node) & bit) != 0;
+    unsigned side = (a->length(space, node) & bit) != 0;
     uint32_t next = below[side];
-    children[!side] = below[!side];
+    children[side ^ 1] = below[side ^ 1];
     children[side] = node;
     children = below;
     node = next;
