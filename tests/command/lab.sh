@@ -53,6 +53,12 @@ refused() { # WHAT OPTIONS...: one line, status 2
 refused 'no such option' --nothing
 refused 'invalid integer value' -S ten
 refused 'ambiguous' --s 1
+refused 'ambiguous' --he 4
+refused 'no such option' --dra
+refused 'beyond 2^100' -S 10000000000000000000000000000000
+refused 'beyond 2^100' -A +10000000000000000000000000000000
+refused "'?3?x'" -S $'\t3\nx'
+refused 'up to 2^60' --draw -S 10000000000000000000
 refused 'requires 1 argument' -S
 refused 'policy MIDDLE' -p MIDDLE
 refused 'neither +SIZE nor -INDEX' --draw -A +10,-3

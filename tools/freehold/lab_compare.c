@@ -126,7 +126,7 @@ int lab_compare(const lab_options *given) {
   o.coalesce = true;
   if (lab_operations_make(&operations, &o)) {
     if (!play_all(all, &o, &operations)) {
-      lab_refuse("a heap of %" PRId64 " bytes at %" PRId64 " cannot be made", o.size, o.base);
+      lab_refuse("a heap of %s bytes at %s cannot be made", lab_shown(o.size).text, lab_shown(o.base).text);
     } else {
       print_table(all, operations.count);
       status = o.svg != NULL ? plot(o.svg, all, operations.count) : 0;

@@ -42,7 +42,7 @@ int lab_draw(const lab_options *o) {
   }
   int status = 2;
   if (!lab_player_start(&player, o, &all, fit, order)) {
-    lab_refuse("a heap of %" PRId64 " bytes at %" PRId64 " cannot be made", o->size, o->base);
+    lab_refuse("a heap of %s bytes at %s cannot be made", lab_shown(o->size).text, lab_shown(o->base).text);
   } else if (lab_picture_open(&picture, o)) {
     play(&player, &all, &picture, (uint64_t)o->header);
     status = lab_picture_close(&picture);

@@ -20,9 +20,9 @@ static bool add(lab_operations *all, lab_operation one) {
 }
 
 static bool add_text(lab_operations *all, const char *text) {
-  int64_t value;
+  lab_int value;
   if ((text[0] != '+' && text[0] != '-') || !lab_parse_int(text + 1, 10, &value) || value < (text[0] == '+') ||
-      (text[0] == '-' && value >= (int64_t)all->allocations)) {
+      value > LAB_MODERATE || (text[0] == '-' && value >= (lab_int)all->allocations)) {
     lab_refuse("'%s' is neither +SIZE nor -INDEX of an allocation before it", text);
     return false;
   }
@@ -62,7 +62,7 @@ static bool from_chance(lab_operations *all, const lab_options *o) {
   size_t count = 0;
   bool good = live != NULL;
   lab_seed(o->seed);
-  for (int64_t done = 0; good && done < o->operations;) {
+  for (lab_int done = 0; good && done < o->operations;) {
     if (lab_random() < (double)o->percent / 100) {
       live[count++] = all->allocations++;
       good = add(all, (lab_operation){true, (uint64_t)(lab_random() * (double)o->range) + 1});
@@ -85,6 +85,11 @@ bool lab_operations_make(lab_operations *all, const lab_options *o) {
       o->range <= 0 || o->operations < 0) {
     lab_refuse(
         "size, range and percentAlloc must be above 0, header, base and numOps not below, alignment -1 or above 0");
+    return false;
+  }
+  if (o->size > LAB_MODERATE || o->header > LAB_MODERATE || o->base > LAB_MODERATE || o->alignment > LAB_MODERATE ||
+      o->range > LAB_MODERATE || o->operations > LAB_OPERATIONS) {
+    lab_refuse("pictures and comparisons are for numbers up to 2^60, and up to %d operations", LAB_OPERATIONS);
     return false;
   }
   return o->ops_file != NULL  ? from_file(all, o->ops_file)
