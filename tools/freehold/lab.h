@@ -11,12 +11,14 @@ __extension__ typedef __int128 lab_int;
 #define LAB_MOST ((lab_int)1 << 100)
 #define LAB_MODERATE ((lab_int)1 << 60) /* so large that a range can sum a few up */
 enum { LAB_OPERATIONS = 10000000 };     /* of a picture or a comparison */
+#define LAB_UNSET (LAB_MOST + 2)        /* not given: what is usual depends on what is wanted */
 
 typedef struct lab_options {
   lab_int seed, size, base, header, alignment, operations, range, percent;
   const char *policy, *order, *list; /* list: of operations; "" for random ones */
   bool coalesce, compute;
   bool draw, story, compare, color, plain;
+  bool at_once; /* coalescing joins neighbours whatever the order of the list, not as the simulator does */
   const char *svg, *ops_file;
 } lab_options;
 
@@ -53,14 +55,27 @@ int lab_draw(const lab_options *);
 int lab_story(const lab_options *);
 int lab_compare(const lab_options *);
 
-/* lab_picture.c */
+/* lab_picture.c: pictures one after another. An allocation keeps its letter and colour in all of them. */
+typedef struct lab_mark {
+  uint64_t address, length;
+  unsigned number;
+} lab_mark;
+
+typedef struct lab_marks {
+  lab_mark *at;
+  size_t count, room;
+} lab_marks;
+
 typedef struct lab_picture {
   FILE *svg; /* NULL: none */
   bool color;
-  unsigned steps;
+  unsigned columns, top, next; /* of a line; where the next picture of the SVG goes; the next number */
+  uint64_t room;               /* what a full line shows: all pictures have one scale */
+  lab_marks marks, before;     /* of the last picture, and of the one before it */
 } lab_picture;
 
-bool lab_picture_open(lab_picture *, const lab_options *);
+/* For spaces of up to `room`. False after one line on standard error. */
+bool lab_picture_open(lab_picture *, const lab_options *, uint64_t room);
 void lab_picture_show(lab_picture *, const fh_range *, uint64_t header, const char *title);
 int lab_picture_close(lab_picture *);
 

@@ -27,9 +27,10 @@ static const char usage[] =
     "The options above are those of the textbook's simulator, and may be shortened as there; the lab's own are:\n"
     "  --draw                 a picture of the heap and its list after each step\n"
     "  --svg FILE             with --draw or --story: the pictures; with --compare: a plot\n"
-    "  --color, --no-color    of --draw; as a terminal wants it otherwise\n"
+    "  --color, --no-color    of --draw and --story; on a terminal otherwise, unless NO_COLOR is set\n"
     "  --story                the chapter's example from beginning to end\n"
-    "  --compare              all policies and orders on the same operations\n"
+    "  --compare              all policies and orders on the same operations, if no others are given\n"
+    "                         2000 random ones up to 40 in 1000 bytes\n"
     "  --ops FILE             for --compare and --draw: a line +SIZE or -INDEX for each operation\n";
 
 int lab_refuse(const char *format, ...) {
@@ -238,12 +239,19 @@ static int parse_short(char **argv, int argc, int *i, lab_options *out) {
   return status;
 }
 
+/* A comparison needs more than ten operations. */
+static void set_usual(lab_options *o) {
+  o->size = o->size != LAB_UNSET ? o->size : o->compare ? 1000 : 100;
+  o->operations = o->operations != LAB_UNSET ? o->operations : o->compare ? 2000 : 10;
+  o->range = o->range != LAB_UNSET ? o->range : o->compare ? 40 : 10;
+}
+
 int lab_parse(int argc, char **argv, lab_options *out) {
-  *out = (lab_options){.size = 100,
+  *out = (lab_options){.size = LAB_UNSET,
                        .base = 1000,
                        .alignment = -1,
-                       .operations = 10,
-                       .range = 10,
+                       .operations = LAB_UNSET,
+                       .range = LAB_UNSET,
                        .percent = 50,
                        .policy = "BEST",
                        .order = "ADDRSORT",
@@ -262,6 +270,7 @@ int lab_parse(int argc, char **argv, lab_options *out) {
       return status;
     }
   }
+  set_usual(out);
   return -1;
 }
 
