@@ -290,10 +290,11 @@ static const block *block_around(const model *m, size_t at) {
   return NULL;
 }
 
-/* Anywhere: with 64 bits no head is taken for what is none. With 32 it may be where users wrote anything. */
+/* Anywhere: with 64 bits no head is taken for what is none. With 32 it may be where users wrote anything, but not where
+ * every word is even: there is no head of a used chunk. */
 static void free_anywhere(model *m, size_t at) {
   const block *b = block_around(m, at);
-  if ((b != NULL && b->at == at) || (WORD == 4 && (b == NULL || b->mark % 2 != 0))) {
+  if ((b != NULL && b->at == at) || (WORD == 4 && (b == NULL || b->mark == 0 || b->mark % 2 != 0))) {
     return;
   }
   fh_status status = free_wrong(m, m->now + at);
