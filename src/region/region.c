@@ -210,7 +210,7 @@ fh_status fh_region_free(fh_region *r, void *pointer) {
   uint32_t at = (uint32_t)id;
   fh_head low = head_low(r, at);
   uint32_t cells = low_cells(low);
-  bool ours = head_is_used_plain(r, at) && cells <= r->end - at;
+  bool ours = head_is_used_plain(r, at) && cells - 1 < r->end - at; /* 0 cells are no chunk either */
   if (fh_unlikely(!ours || !head_is_ours_plain(r, at + cells))) {
     return free_slow(r, pointer);
   }

@@ -144,7 +144,8 @@ fh_inline bool head_is_ours_plain(const fh_region *r, uint32_t id) {
 }
 
 fh_inline bool head_is_used_plain(const fh_region *r, uint32_t id) {
-  return (((uint32_t)*head_of(r, id) ^ id * UINT32_C(0x9E3779B1) ^ HEAD_USED) & (tags(r) | HEAD_USED)) == 0;
+  uint32_t want = (id * UINT32_C(0x9E3779B1) & tags(r)) | HEAD_USED;
+  return (((uint32_t)*head_of(r, id) ^ want) & (tags(r) | HEAD_USED)) == 0;
 }
 
 fh_inline fh_head low_of(uint32_t cells, uint32_t slack, fh_head flags) {

@@ -422,6 +422,25 @@ static void statuses_have_names(void **state) {
   assert_true(fh_space_fragmentation(&(fh_space){.free = UINT64_MAX, .largest = 0}) == 1);
 }
 
+/* Small numbers in an allocation are no heads, wherever one points: of no cells, or where a name is odd. */
+static void numbers_are_no_heads(void **state) {
+  (void)state;
+  static _Alignas(64) unsigned char bytes[8192];
+  for (unsigned flags = 0; flags <= FH_REGION_PACKED; flags += FH_REGION_PACKED) {
+    for (uint32_t word = 1; word < 256; word += word == 1 ? 1 : 2) {
+      fh_region *r = fh_region_create(bytes, sizeof bytes, &(fh_region_options){.flags = flags});
+      uint32_t *p = fh_region_alloc(r, 4000);
+      for (unsigned i = 0; i < 1000; i++) {
+        p[i] = word;
+      }
+      for (unsigned i = 1; i < 1000; i++) {
+        assert_int_not_equal(fh_region_free(r, p + i), FH_OK);
+      }
+      assert_int_equal(fh_region_check(r), FH_OK);
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(too_small_or_senseless),
@@ -433,6 +452,7 @@ int main(void) {
       cmocka_unit_test(aligned),
       cmocka_unit_test(realloc_in_place),
       cmocka_unit_test(wrong_frees),
+      cmocka_unit_test(numbers_are_no_heads),
       cmocka_unit_test(overflows_are_caught),
       cmocka_unit_test(smashed_heads_are_caught),
       cmocka_unit_test(grows_when_asked),

@@ -8,7 +8,11 @@ static void describe(char *text, size_t room, const lab_player *p, lab_operation
   if (op.alloc && status == FH_OK) {
     snprintf(text, room, "ptr[%zu] = alloc(%" PRIu64 ") = %" PRIu64, number, op.value, p->address[number]);
   } else if (op.alloc) {
-    snprintf(text, room, "ptr[%zu] = alloc(%" PRIu64 "): %s", number, op.value, fh_status_name(status));
+    fh_space space;
+    fh_range_space(p->range, &space);
+    snprintf(text, room,
+             "ptr[%zu] = alloc(%" PRIu64 "): %s. Free in total: %" PRIu64 ". Largest request that would fit: %" PRIu64,
+             number, op.value, fh_status_name(status), space.free, space.largest);
   } else {
     snprintf(text, room, "free(ptr[%" PRIu64 "])%s%s", op.value, status == FH_OK ? "" : ": ",
              status == FH_OK ? "" : fh_status_name(status));
@@ -18,7 +22,7 @@ static void describe(char *text, size_t room, const lab_player *p, lab_operation
 static void play(lab_player *p, const lab_operations *all, lab_picture *picture, uint64_t header) {
   lab_picture_show(picture, p->range, header, "at first");
   for (size_t i = 0; i < all->count; i++) {
-    char text[128];
+    char text[192];
     size_t number = p->next;
     fh_status status = lab_player_step(p, all->at[i]);
     describe(text, sizeof text, p, all->at[i], number, status);
@@ -27,25 +31,22 @@ static void play(lab_player *p, const lab_operations *all, lab_picture *picture,
 }
 
 int lab_draw(const lab_options *o) {
-  fh_fit fit;
-  fh_order order;
+  lab_plan plan;
   lab_operations all;
-  lab_player player;
+  lab_player player = {0};
   lab_picture picture;
-  if (!lab_policy(o, &fit) || !lab_order(o, &order)) {
+  if (!lab_policy(o, &plan.fit) || !lab_order(o, &plan.order)) {
     return lab_refuse("%s %s: a policy is FIRST, NEXT, BEST, WORST, GOOD or BUDDY, an order one of -l", o->policy,
                       o->order);
   }
-  if (!lab_operations_make(&all, o)) {
-    free(all.at);
-    return 2;
-  }
   int status = 2;
-  if (!lab_player_start(&player, o, &all, fit, order)) {
-    lab_refuse("a heap of %" PRId64 " bytes at %" PRId64 " cannot be made", o->size, o->base);
-  } else if (lab_picture_open(&picture, o)) {
-    play(&player, &all, &picture, (uint64_t)o->header);
-    status = lab_picture_close(&picture);
+  if (lab_operations_make(&all, o, &plan)) {
+    if (!lab_player_start(&player, o, plan)) {
+      lab_refuse("a heap of %s bytes at %s cannot be made", lab_shown(o->size).text, lab_shown(o->base).text);
+    } else if (lab_picture_open(&picture, o, (uint64_t)o->size)) {
+      play(&player, &all, &picture, (uint64_t)o->header);
+      status = lab_picture_close(&picture);
+    }
   }
   lab_player_end(&player);
   free(all.at);

@@ -1,13 +1,13 @@
-/* A range hands out lengths above 0 of spaces above 0. The simulator can be asked for others, and answers: with
- * stretches of no length, or of less. This list does what it does then, and nothing else uses it. Spaces and requests
- * that make sense run on the range. */
+/* A range hands out lengths above 0 of spaces above 0, of 64 bits. The simulator can be asked for others, and answers:
+ * with stretches of no length, or of less. This list does what it does then, and nothing else uses it. Spaces and
+ * requests that make sense run on the range. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "lab.h"
 
 typedef struct entry {
-  int64_t address, size;
+  lab_int address, size;
 } entry;
 
 typedef struct entries {
@@ -56,7 +56,7 @@ lab_odd *lab_odd_make(const lab_options *o) {
   return odd;
 }
 
-static size_t find_used(const lab_odd *odd, int64_t address) {
+static size_t find_used(const lab_odd *odd, lab_int address) {
   size_t i = 0;
   while (i < odd->used.count && odd->used.at[i].address != address) {
     i++;
@@ -64,7 +64,7 @@ static size_t find_used(const lab_odd *odd, int64_t address) {
   return i;
 }
 
-static bool better(const lab_odd *odd, int64_t size, int64_t best) {
+static bool better(const lab_odd *odd, lab_int size, lab_int best) {
   switch (odd->o->policy[0]) {
     case 'B': return size < best;
     case 'W': return size > best;
@@ -73,9 +73,9 @@ static bool better(const lab_odd *odd, int64_t size, int64_t best) {
 }
 
 /* `length` with all that is charged. */
-bool lab_odd_alloc(lab_odd *odd, int64_t length, int64_t *address, uint64_t *searched) {
+bool lab_odd_alloc(lab_odd *odd, lab_int length, lab_int *address, uint64_t *searched) {
   size_t place = SIZE_MAX;
-  int64_t best = odd->o->policy[0] == 'B' ? odd->o->size + 1 : -1;
+  lab_int best = odd->o->policy[0] == 'B' ? odd->o->size + 1 : -1;
   *searched = 0;
   *address = -1;
   for (size_t i = 0; i < odd->list.count; i++) {
@@ -109,7 +109,7 @@ static void sort(entries *list, int by_address, int down) {
     entry value = list->at[i];
     size_t k = i;
     for (; k != 0; k--) {
-      int64_t a = by_address ? list->at[k - 1].address : list->at[k - 1].size,
+      lab_int a = by_address ? list->at[k - 1].address : list->at[k - 1].size,
               b = by_address ? value.address : value.size;
       if (down ? a >= b : a <= b) {
         break;
@@ -131,7 +131,7 @@ static void coalesce(entries *list) {
   }
 }
 
-int lab_odd_free(lab_odd *odd, int64_t address) {
+int lab_odd_free(lab_odd *odd, lab_int address) {
   size_t place = find_used(odd, address);
   if (place == odd->used.count) {
     return -1;
@@ -152,7 +152,7 @@ int lab_odd_free(lab_odd *odd, int64_t address) {
 void lab_odd_dump(const lab_odd *odd) {
   printf("Free List [ Size %zu ]: ", odd->list.count);
   for (size_t i = 0; i < odd->list.count; i++) {
-    printf("[ addr:%lld sz:%lld ]", (long long)odd->list.at[i].address, (long long)odd->list.at[i].size);
+    printf("[ addr:%s sz:%s ]", lab_shown(odd->list.at[i].address).text, lab_shown(odd->list.at[i].size).text);
   }
   puts("");
 }

@@ -13,19 +13,26 @@ typedef struct lab_operations {
   size_t count, room, allocations;
 } lab_operations;
 
-/* False after one line on standard error. The caller frees `at`. */
-bool lab_operations_make(lab_operations *, const lab_options *);
+typedef struct lab_plan {
+  fh_fit fit;
+  fh_order order; /* of a list, if the policy has one */
+} lab_plan;
 
 /* A range that plays them. */
 typedef struct lab_player {
   fh_range *range;
-  uint64_t *address;
-  bool *live;
-  size_t next;
+  uint64_t *address; /* of each allocation */
+  unsigned char *state;
+  size_t next, room;
+  bool pass; /* along the list after each free, as the simulator coalesces */
 } lab_player;
 
-bool lab_player_start(lab_player *, const lab_options *, const lab_operations *, fh_fit, fh_order);
+bool lab_player_start(lab_player *, const lab_options *, lab_plan);
 fh_status lab_player_step(lab_player *, lab_operation); /* FH_NOT_OWNED: to free what was never had */
 void lab_player_end(lab_player *);
+
+/* False after one line on standard error. The caller frees `at`. Of random ones an allocation that `plan` cannot serve
+ * is not given back later; without a plan each is taken for one that succeeds. */
+bool lab_operations_make(lab_operations *, const lab_options *, const lab_plan *plan);
 
 #endif

@@ -23,27 +23,33 @@ static const char usage[] =
     "  -P, --percentAlloc N   percent of the operations that allocate (50)\n"
     "  -A, --allocList LIST   these operations instead: +10,+20,-0 allocates 10 and 20 and frees the first\n"
     "  -c, --compute          show what happens\n"
+    "  -h, --help             this\n"
+    "The options above are those of the textbook's simulator, and may be shortened as there; the lab's own are:\n"
     "  --draw                 a picture of the heap and its list after each step\n"
     "  --svg FILE             with --draw or --story: the pictures; with --compare: a plot\n"
-    "  --color, --no-color    of --draw; as a terminal wants it otherwise\n"
+    "  --color, --no-color    of --draw and --story; on a terminal otherwise, unless NO_COLOR is set\n"
     "  --story                the chapter's example from beginning to end\n"
-    "  --compare              all policies and orders on the same operations\n"
+    "  --compare              all policies and orders on the same operations, if no others are given\n"
+    "                         2000 random ones up to 40 in 1000 bytes\n"
     "  --ops FILE             for --compare and --draw: a line +SIZE or -INDEX for each operation\n";
 
 int lab_refuse(const char *format, ...) {
   va_list list;
+  char line[1024];
   va_start(list, format);
-  fputs("freehold lab: ", stderr);
-  vfprintf(stderr, format, list);
-  fputc('\n', stderr);
+  vsnprintf(line, sizeof line, format, list);
   va_end(list);
+  for (char *c = line; *c != '\0'; c++) {
+    *c = iscntrl((unsigned char)*c) ? '?' : *c; /* what it quotes must not break it */
+  }
+  fprintf(stderr, "freehold lab: %s\n", line);
   return 2;
 }
 
-typedef enum kind { NUMBER, TEXT, FLAG } kind;
+typedef enum kind { NUMBER, TEXT, FLAG, HELP } kind;
 
 typedef struct option {
-  char letter; /* 0: none */
+  char letter; /* 0: not of the simulator */
   const char *name;
   kind kind;
   size_t offset;
@@ -51,6 +57,7 @@ typedef struct option {
 
 #define AT(member) offsetof(lab_options, member)
 static const option options[] = {
+    {'h', "help", HELP, 0},
     {'s', "seed", NUMBER, AT(seed)},
     {'S', "size", NUMBER, AT(size)},
     {'b', "baseAddr", NUMBER, AT(base)},
@@ -74,69 +81,103 @@ static const option options[] = {
 };
 enum { OPTIONS = sizeof options / sizeof *options };
 
-/* Digits with single underscores between them, in a radix up to 16. */
-static bool parse_digits(const char *text, const char *end, int radix, uint64_t *out) {
+static int digit_of(char c) {
+  return isdigit((unsigned char)c) ? c - '0' : isalpha((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : 99;
+}
+
+/* Digits with single underscores between them. */
+static bool parse_digits(const char *text, const char *end, int radix, lab_int *out) {
   bool digit_before = false;
   *out = 0;
   for (; text != end; text++) {
-    int digit = isdigit((unsigned char)*text)   ? *text - '0'
-                : isalpha((unsigned char)*text) ? tolower(*text) - 'a' + 10
-                                                : 99;
     if (*text == '_' && digit_before && text + 1 != end) {
       digit_before = false;
       continue;
     }
-    if (digit >= radix || *out > (uint64_t)INT64_MAX / 16) {
+    if (digit_of(*text) >= radix) {
       return false;
     }
-    *out = *out * (unsigned)radix + (unsigned)digit;
+    *out = *out * radix + digit_of(*text);
+    *out = *out > LAB_MOST ? LAB_MOST + 1 : *out;
     digit_before = true;
   }
   return digit_before;
 }
 
-bool lab_parse_int(const char *text, int radix, int64_t *out) {
+/* 0x, 0o or 0b, as the radix has it, and an underscore. */
+static size_t prefix_of(const char *text, const char *end, int radix) {
+  char letter = radix == 16 ? 'x' : radix == 8 ? 'o' : 'b';
+  if (radix == 10 || end - text < 2 || text[0] != '0' || tolower((unsigned char)text[1]) != letter) {
+    return 0;
+  }
+  return text + 2 != end && text[2] == '_' ? 3 : 2;
+}
+
+bool lab_parse_int(const char *text, int radix, lab_int *out) {
+  const char *end = text + strlen(text);
   while (isspace((unsigned char)*text)) {
     text++;
   }
-  const char *end = text + strlen(text);
-  while (end != text && isspace((unsigned char)end[-1])) {
+  while (end > text && isspace((unsigned char)end[-1])) {
     end--;
   }
   bool minus = text != end && *text == '-';
   text += text != end && (*text == '-' || *text == '+');
-  uint64_t value;
-  if (!parse_digits(text, end, radix, &value)) {
-    return false;
-  }
-  *out = minus ? -(int64_t)value : (int64_t)value;
-  return true;
+  text += prefix_of(text, end, radix);
+  bool good = parse_digits(text, end, radix, out);
+  *out = minus ? -*out : *out;
+  return good;
 }
 
-/* 0x and 0b say the radix, and so does a leading 0. */
-static bool parse_number(const char *text, int64_t *out) {
+/* As optparse does: 0x and 0b say the radix, and so does a leading 0; of 0b nothing is left for int() to see. */
+static bool parse_number(const char *text, lab_int *out) {
   if (text[0] == '0' && tolower((unsigned char)text[1]) == 'x') {
-    return lab_parse_int(text + 2, 16, out); /* int() would take the 0x itself too */
+    return lab_parse_int(text, 16, out);
   }
   if (text[0] == '0' && tolower((unsigned char)text[1]) == 'b') {
-    return text[2] == '\0' ? (*out = 0, true) : lab_parse_int(text + 2, 2, out);
+    return lab_parse_int(text[2] == '\0' ? "0" : text + 2, 2, out);
   }
   return lab_parse_int(text, text[0] == '0' ? 8 : 10, out);
 }
 
-static int store(const option *o, const char *name, const char *value, lab_options *out) {
-  char *place = (char *)out + o->offset;
-  if (o->kind == FLAG) {
-    *(bool *)(void *)place = true;
-  } else if (o->kind == TEXT) {
-    *(const char **)(void *)place = value;
-  } else if (!parse_number(value, (int64_t *)(void *)place)) {
-    return lab_refuse("option %s: invalid integer value: '%s'", name, value);
+lab_digits lab_shown(lab_int value) {
+  lab_digits out;
+  size_t at = sizeof out.text - 1;
+  bool minus = value < 0;
+  out.text[at] = '\0';
+  do {
+    int digit = (int)(value % 10);
+    out.text[--at] = (char)('0' + (digit < 0 ? -digit : digit));
+    value /= 10;
+  } while (value != 0);
+  if (minus) {
+    out.text[--at] = '-';
   }
-  return -1;
+  memmove(out.text, out.text + at, sizeof out.text - at);
+  return out;
 }
 
-/* An unambiguous beginning is enough; a whole name always is. */
+static int store_number(const option *o, const char *name, const char *value, lab_options *out) {
+  lab_int *number = (lab_int *)(void *)((char *)out + o->offset);
+  if (!parse_number(value, number)) {
+    return lab_refuse("option %s: invalid integer value: '%s'", name, value);
+  }
+  return *number > LAB_MOST || *number < -LAB_MOST ? lab_refuse("option %s: %s is beyond 2^100", name, value) : -1;
+}
+
+static int store(const option *o, const char *name, const char *value, lab_options *out) {
+  char *place = (char *)out + o->offset;
+  switch (o->kind) {
+    case NUMBER: return store_number(o, name, value, out);
+    case TEXT: *(const char **)(void *)place = value; return -1;
+    case FLAG: *(bool *)(void *)place = true; return -1;
+    default: fputs(usage, stdout); return 0;
+  }
+}
+
+static bool takes_value(const option *o) { return o->kind == NUMBER || o->kind == TEXT; }
+
+/* An unambiguous beginning of a name of the simulator's is enough; a whole name always is. */
 static const option *find_long(const char *name, size_t length, bool *ambiguous) {
   const option *found = NULL;
   *ambiguous = false;
@@ -146,8 +187,10 @@ static const option *find_long(const char *name, size_t length, bool *ambiguous)
         *ambiguous = false;
         return &options[i];
       }
-      *ambiguous = found != NULL;
-      found = &options[i];
+      if (options[i].letter != 0) {
+        *ambiguous = *ambiguous || found != NULL;
+        found = &options[i];
+      }
     }
   }
   return found;
@@ -158,14 +201,10 @@ static int parse_long(char **argv, int argc, int *i, lab_options *out) {
   size_t length = equals != NULL ? (size_t)(equals - name) : strlen(name);
   bool ambiguous;
   const option *o = find_long(name, length, &ambiguous);
-  if (strncmp("help", name, length) == 0 && length != 0 && o == NULL) {
-    fputs(usage, stdout);
-    return 0;
-  }
   if (o == NULL || ambiguous) {
     return lab_refuse(ambiguous ? "ambiguous option: %s" : "no such option: %s", argv[*i]);
   }
-  if (o->kind == FLAG) {
+  if (!takes_value(o)) {
     return equals != NULL ? lab_refuse("--%s option does not take a value", o->name) : store(o, argv[*i], NULL, out);
   }
   if (equals == NULL && *i + 1 == argc) {
@@ -179,20 +218,17 @@ static int parse_long(char **argv, int argc, int *i, lab_options *out) {
 /* Flags may stand together, and a value may follow its letter. */
 static int parse_short(char **argv, int argc, int *i, lab_options *out) {
   const char *text = argv[*i] + 1;
-  for (int status = -1; *text != '\0' && status < 0; text++) {
+  int status = -1;
+  for (; *text != '\0' && status < 0; text++) {
     const option *o = NULL;
     for (size_t k = 0; k < OPTIONS; k++) {
       o = options[k].letter == *text ? &options[k] : o;
-    }
-    if (*text == 'h') {
-      fputs(usage, stdout);
-      return 0;
     }
     if (o == NULL) {
       return lab_refuse("no such option: -%c", *text);
     }
     char shown[3] = {'-', *text, '\0'};
-    if (o->kind != FLAG) {
+    if (takes_value(o)) {
       if (text[1] == '\0' && *i + 1 == argc) {
         return lab_refuse("-%c option requires 1 argument", *text);
       }
@@ -200,15 +236,22 @@ static int parse_short(char **argv, int argc, int *i, lab_options *out) {
     }
     status = store(o, shown, NULL, out);
   }
-  return -1;
+  return status;
+}
+
+/* A comparison needs more than ten operations. */
+static void set_usual(lab_options *o) {
+  o->size = o->size != LAB_UNSET ? o->size : o->compare ? 1000 : 100;
+  o->operations = o->operations != LAB_UNSET ? o->operations : o->compare ? 2000 : 10;
+  o->range = o->range != LAB_UNSET ? o->range : o->compare ? 40 : 10;
 }
 
 int lab_parse(int argc, char **argv, lab_options *out) {
-  *out = (lab_options){.size = 100,
+  *out = (lab_options){.size = LAB_UNSET,
                        .base = 1000,
                        .alignment = -1,
-                       .operations = 10,
-                       .range = 10,
+                       .operations = LAB_UNSET,
+                       .range = LAB_UNSET,
                        .percent = 50,
                        .policy = "BEST",
                        .order = "ADDRSORT",
@@ -227,6 +270,7 @@ int lab_parse(int argc, char **argv, lab_options *out) {
       return status;
     }
   }
+  set_usual(out);
   return -1;
 }
 

@@ -16,10 +16,14 @@ static void start(uint32_t seed) {
 }
 
 /* The seed's size counts, not its sign; its digits are of 32 bits. */
-void lab_seed(int64_t seed) {
-  uint64_t value = seed < 0 ? 0 - (uint64_t)seed : (uint64_t)seed;
-  uint32_t key[2] = {(uint32_t)value, (uint32_t)(value >> 32)};
-  unsigned length = key[1] != 0 ? 2 : 1, i = 1, j = 0;
+void lab_seed(lab_int seed) {
+  lab_int value = seed < 0 ? -seed : seed;
+  uint32_t key[4] = {0};
+  unsigned length = 0, i = 1, j = 0;
+  do {
+    key[length++] = (uint32_t)value;
+    value >>= 32;
+  } while (value != 0);
   start(19650218u);
   for (unsigned k = WORDS; k != 0; k--) {
     state[i] = (state[i] ^ (state[i - 1] ^ state[i - 1] >> 30) * 1664525u) + key[j] + j;

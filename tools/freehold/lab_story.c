@@ -120,7 +120,7 @@ static bool growing(story *s) {
 
 int lab_story(const lab_options *o) {
   story s = {0};
-  if (!lab_picture_open(&s.picture, o)) {
+  if (!lab_picture_open(&s.picture, o, 50)) {
     return 2;
   }
   bool told = splitting(&s) && coalescing(&s) && headers(&s) && growing(&s);

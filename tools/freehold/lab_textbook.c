@@ -14,33 +14,40 @@ typedef struct textbook {
 
 /* What was allocated, by number; -1: it failed. */
 typedef struct pointers {
-  int64_t *address;
-  bool *live;
-  size_t count, room;
+  lab_int *address;
+  size_t *live; /* the numbers of those not given back, in the order they came */
+  size_t count, room, lives;
   size_t got; /* that did not fail, given back or not */
 } pointers;
 
-static int64_t modulo(int64_t value, int64_t by) {
-  int64_t rest = value % by;
-  return rest < 0 ? rest + by : rest;
-}
-
 /* As the simulator rounds: without the header. */
-static int64_t rounded(const lab_options *o, int64_t size) {
-  int64_t left = o->alignment == -1 ? 0 : modulo(size, o->alignment);
+static lab_int rounded(const lab_options *o, lab_int size) {
+  lab_int left = o->alignment == -1 ? 0 : size % o->alignment;
+  left = left < 0 ? left + o->alignment : left;
   return left == 0 ? size : size + o->alignment - left;
 }
 
+/* The number behind the sign, up to the next of the same sign. */
+static bool operand(const char *op, lab_int *out) {
+  char *text = strndup(op + 1, strcspn(op + 1, op[0] == '+' ? "+" : "-"));
+  bool good = text != NULL && lab_parse_int(text, 10, out);
+  free(text);
+  return good;
+}
+
+static bool is_moderate(lab_int number) { return number <= LAB_MODERATE; }
+
 /* Whether every request that these options can make is one for a range. */
 static bool makes_sense(const lab_options *o) {
-  if (o->size <= 0 || o->header < 0 || (o->list[0] == '\0' && o->range < 0)) {
+  if (o->size <= 0 || o->header < 0 || (o->list[0] == '\0' && o->range < 0) || !is_moderate(o->size) ||
+      !is_moderate(o->header) || !is_moderate(o->alignment) || !is_moderate(o->range)) {
     return false;
   }
   char *copy = strdup(o->list), *rest = NULL;
   bool sense = true;
   for (char *op = strtok_r(copy, ",", &rest); op != NULL; op = strtok_r(NULL, ",", &rest)) {
-    int64_t size;
-    sense = sense && (op[0] != '+' || !lab_parse_int(op + 1, 10, &size) || rounded(o, size) > 0);
+    lab_int size;
+    sense = sense && (op[0] != '+' || !operand(op, &size) || (rounded(o, size) > 0 && is_moderate(size)));
   }
   free(copy);
   return sense;
@@ -61,18 +68,18 @@ static bool start(textbook *t, const lab_options *o) {
 }
 
 /* False: the simulator would have died. */
-static bool take(textbook *t, int64_t size, int64_t *address, uint64_t *searched) {
+static bool take(textbook *t, lab_int size, lab_int *address, uint64_t *searched) {
   if (t->odd != NULL) {
     return lab_odd_alloc(t->odd, rounded(t->o, size) + t->o->header, address, searched);
   }
   uint64_t found;
   bool fits = fh_range_alloc(t->range, (uint64_t)size, 0, &found) == FH_OK;
-  *address = fits ? (int64_t)found - t->o->header + t->o->base : -1;
+  *address = fits ? found - t->o->header + t->o->base : -1;
   *searched = fh_range_searched(t->range);
   return true;
 }
 
-static int give(textbook *t, int64_t address) {
+static int give(textbook *t, lab_int address) {
   if (t->odd != NULL) {
     return lab_odd_free(t->odd, address);
   }
@@ -95,7 +102,7 @@ static int count_entry(uint64_t address, uint64_t length, bool used, void *arg) 
 
 static int print_entry(uint64_t address, uint64_t length, bool used, void *arg) {
   (void)used;
-  printf("[ addr:%lld sz:%llu ]", (long long)((int64_t)address + *(const int64_t *)arg), (unsigned long long)length);
+  printf("[ addr:%s sz:%llu ]", lab_shown(address + *(const lab_int *)arg).text, (unsigned long long)length);
   return 0;
 }
 
@@ -105,14 +112,14 @@ static void dump(const textbook *t) {
     return;
   }
   size_t count = 0;
-  int64_t base = t->o->base;
+  lab_int base = t->o->base;
   fh_range_walk_list(t->range, count_entry, &count);
   printf("Free List [ Size %zu ]: ", count);
   fh_range_walk_list(t->range, print_entry, &base);
   puts("");
 }
 
-static void keep(pointers *p, int64_t address) {
+static void keep(pointers *p, lab_int address) {
   if (p->count == p->room) {
     p->room = p->room * 2 + 64;
     p->address = realloc(p->address, p->room * sizeof *p->address);
@@ -121,18 +128,26 @@ static void keep(pointers *p, int64_t address) {
       abort();
     }
   }
-  p->address[p->count] = address;
-  p->live[p->count++] = address != -1;
-  p->got += address != -1;
+  if (address != -1) {
+    p->live[p->lives++] = p->count;
+    p->got++;
+  }
+  p->address[p->count++] = address;
 }
 
+static void print_number(const char *name, lab_int value) { printf("%s %s\n", name, lab_shown(value).text); }
+
 static void print_options(const lab_options *o) {
-  printf("seed %lld\nsize %lld\nbaseAddr %lld\nheaderSize %lld\nalignment %lld\n", (long long)o->seed,
-         (long long)o->size, (long long)o->base, (long long)o->header, (long long)o->alignment);
-  printf(
-      "policy %s\nlistOrder %s\ncoalesce %s\nnumOps %lld\nrange %lld\npercentAlloc %lld\nallocList %s\ncompute %s\n\n",
-      o->policy, o->order, o->coalesce ? "True" : "False", (long long)o->operations, (long long)o->range,
-      (long long)o->percent, o->list, o->compute ? "True" : "False");
+  print_number("seed", o->seed);
+  print_number("size", o->size);
+  print_number("baseAddr", o->base);
+  print_number("headerSize", o->header);
+  print_number("alignment", o->alignment);
+  printf("policy %s\nlistOrder %s\ncoalesce %s\n", o->policy, o->order, o->coalesce ? "True" : "False");
+  print_number("numOps", o->operations);
+  print_number("range", o->range);
+  print_number("percentAlloc", o->percent);
+  printf("allocList %s\ncompute %s\n\n", o->list, o->compute ? "True" : "False");
 }
 
 static void print_rest(const textbook *t, const char *question) {
@@ -145,23 +160,23 @@ static void print_rest(const textbook *t, const char *question) {
 }
 
 /* `shown` is added to the address: in its random mode the simulator answers behind the header. */
-static bool do_alloc(textbook *t, pointers *p, int64_t size, int64_t shown) {
-  int64_t address;
+static bool do_alloc(textbook *t, pointers *p, lab_int size, lab_int shown) {
+  lab_int address;
   uint64_t searched;
   if (!take(t, size, &address, &searched)) {
     return false;
   }
-  printf("ptr[%zu] = Alloc(%lld)", p->count, (long long)size);
+  printf("ptr[%zu] = Alloc(%s)", p->count, lab_shown(size).text);
   keep(p, address);
   if (t->o->compute) {
-    printf(" returned %lld (searched %llu elements)\n", (long long)(address + shown), (unsigned long long)searched);
+    printf(" returned %s (searched %llu elements)\n", lab_shown(address + shown).text, (unsigned long long)searched);
   } else {
     puts(" returned ?");
   }
   return true;
 }
 
-static void do_free(textbook *t, int64_t address) {
+static void do_free(textbook *t, lab_int address) {
   int status = give(t, address);
   if (t->o->compute) {
     printf("returned %d\n", status);
@@ -170,32 +185,27 @@ static void do_free(textbook *t, int64_t address) {
   }
 }
 
-/* The number of the live allocation that stands in place `which`. */
-static size_t live_number(const pointers *p, size_t which) {
-  size_t i = 0;
-  while (!p->live[i] || which-- != 0) {
-    i++;
-  }
-  return i;
+/* The number of the live allocation in place `which`, which no longer is one. */
+static size_t take_live(pointers *p, size_t which) {
+  size_t number = p->live[which];
+  p->lives--;
+  memmove(p->live + which, p->live + which + 1, (p->lives - which) * sizeof *p->live);
+  return number;
 }
 
 static int run_random(textbook *t, pointers *p) {
   const lab_options *o = t->o;
   double percent = (double)o->percent / 100.0;
-  size_t live = 0;
-  for (int64_t done = 0; done < o->operations;) {
+  for (lab_int done = 0; done < o->operations;) {
     if (lab_random() < percent) {
-      int64_t size = (int64_t)(lab_random() * (double)o->range) + 1;
+      lab_int size = (lab_int)(lab_random() * (double)o->range) + 1;
       if (!do_alloc(t, p, size, o->header)) {
         return lab_refuse("two allocations at one address");
       }
-      live += p->live[p->count - 1];
-    } else if (live != 0) {
-      size_t number = live_number(p, (size_t)(lab_random() * (double)live));
+    } else if (p->lives != 0) {
+      size_t number = take_live(p, (size_t)(lab_random() * (double)p->lives));
       printf("Free(ptr[%zu])\n", number);
       do_free(t, p->address[number]);
-      p->live[number] = false;
-      live--;
     } else {
       continue;
     }
@@ -205,20 +215,8 @@ static int run_random(textbook *t, pointers *p) {
   return 0;
 }
 
-/* The number behind the sign, up to the next of the same sign. */
-static bool operand(const char *op, int64_t *out) {
-  char text[64];
-  size_t length = strcspn(op + 1, op[0] == '+' ? "+" : "-");
-  if (length >= sizeof text) {
-    return false;
-  }
-  memcpy(text, op + 1, length);
-  text[length] = '\0';
-  return lab_parse_int(text, 10, out);
-}
-
 static int run_operation(textbook *t, pointers *p, const char *op) {
-  int64_t value;
+  lab_int value;
   if (op[0] != '+' && op[0] != '-') {
     return lab_refuse("'%s' in the list of operations: must be +SIZE or -INDEX", op);
   }
@@ -226,17 +224,20 @@ static int run_operation(textbook *t, pointers *p, const char *op) {
     return lab_refuse("'%s' in the list of operations is no number", op);
   }
   if (op[0] == '+') {
+    if (value > LAB_MOST || value < -LAB_MOST) {
+      return lab_refuse("'%s' in the list of operations is beyond 2^100", op);
+    }
     if (!do_alloc(t, p, value, 0)) {
       return lab_refuse("two allocations at one address");
     }
   } else {
-    if (value >= (int64_t)p->got) {
+    if (value >= (lab_int)p->got) {
       puts("Invalid Free: Skipping");
       return 0;
     }
-    printf("Free(ptr[%lld])\n", (long long)value);
+    printf("Free(ptr[%s])\n", lab_shown(value).text);
     if (value < 0 || p->address[value] == -1) {
-      return lab_refuse("ptr[%lld] was never allocated", (long long)value);
+      return lab_refuse("ptr[%s] was never allocated", lab_shown(value).text);
     }
     do_free(t, p->address[value]);
   }
@@ -272,14 +273,14 @@ int lab_textbook(const lab_options *o) {
                       o->order);
   }
   if (o->alignment != -1 && o->alignment <= 0) {
-    return lab_refuse("alignment %lld is neither -1 nor above 0", (long long)o->alignment);
+    return lab_refuse("alignment %s is neither -1 nor above 0", lab_shown(o->alignment).text);
   }
   if (!start(&t, o)) {
-    return lab_refuse("no memory for a heap of %lld bytes", (long long)o->size);
+    return lab_refuse("no memory for a heap of %s bytes", lab_shown(o->size).text);
   }
   print_options(o);
   lab_seed(o->seed);
-  int status = o->percent <= 0      ? lab_refuse("percentAlloc %lld is not above 0", (long long)o->percent)
+  int status = o->percent <= 0      ? lab_refuse("percentAlloc %s is not above 0", lab_shown(o->percent).text)
                : o->list[0] == '\0' ? run_random(&t, &p)
                                     : run_list(&t, &p);
   fh_range_destroy(t.range);
