@@ -325,8 +325,6 @@ static void op_extend(model *m, input *in) {
   must(!over || status == FH_INVALID);
   if (status == FH_OK) {
     hand(m, at, bytes);
-  } else if (!over) {
-    memset(m->arena + at, OUTSIDE, bytes); /* what is offered may be tried */
   }
   must(fh_region_extend(m->r, m->arena + m->start, 100) == FH_INVALID);
   must(fh_region_extend(m->r, NULL, 100) == FH_INVALID);

@@ -60,10 +60,11 @@ uint32_t fh_space_first(const fh_region *r) {
   return (uint32_t)(fh_round_up(sizeof *r + table_bytes(r) + HEAD_BYTES, unit) >> CELL_SHIFT);
 }
 
-/* Buddies' pieces are as aligned as what they are cut from: a line of the cache is worth some bytes. */
-static uint32_t aligned_first(const fh_region *r) {
+/* Where a space at `at` begins. Buddies' pieces are as aligned as what they are cut from: a line of the cache is worth
+ * some bytes. */
+static uint32_t aligned_first(const fh_region *r, uintptr_t at) {
   uint32_t first = fh_space_first(r);
-  while (is_buddy(r) && ((uintptr_t)space_user(r, first) & (FH_BUDDY_ALIGN - 1)) != 0) {
+  while (is_buddy(r) && ((at + ((size_t)first << CELL_SHIFT)) & (FH_BUDDY_ALIGN - 1)) != 0) {
     first += 1u << r->fold;
   }
   return first;
@@ -80,6 +81,7 @@ uint32_t fh_space_close(const fh_region *r, uint32_t end) {
   return is_buddy(r) && end > r->first ? end - (end - r->first) % r->least : end;
 }
 
+/* Nothing is written before it is certain that there is room. */
 fh_region *fh_space_make(void *memory, size_t bytes, fh_fit fit, unsigned flags) {
   size_t lead = (size_t)(-(uintptr_t)memory & (FH_SPACE_ALIGN - 1));
   fh_region *r = (fh_region *)(void *)((char *)memory + lead);
@@ -88,18 +90,18 @@ fh_region *fh_space_make(void *memory, size_t bytes, fh_fit fit, unsigned flags)
   }
   size_t rest = bytes - lead, most = (size_t)MOST_CELLS << CELL_SHIFT;
   rest = rest < most ? rest : most;
-  *r = (fh_region){.magic = FH_REGION_MAGIC, .fit = (uint16_t)fit, .flags = (uint16_t)flags, .lead = (uint16_t)lead};
-  fh_space_shape(r, (uint32_t)(rest >> CELL_SHIFT));
+  fh_region made = {.magic = FH_REGION_MAGIC, .fit = (uint16_t)fit, .flags = (uint16_t)flags, .lead = (uint16_t)lead};
+  fh_space_shape(&made, (uint32_t)(rest >> CELL_SHIFT));
   if (!FH_SMALL) {
-    fh_space_plain(r);
+    fh_space_plain(&made);
   }
-  r->first = aligned_first(r);
-  r->end = fh_space_close(r, fh_space_cells(r, rest));
-  r->size = rest + lead;
-  if (r->first >= r->end || r->end - r->first < r->least) {
-    r->magic = 0;
+  made.first = aligned_first(&made, (uintptr_t)r);
+  made.end = fh_space_close(&made, fh_space_cells(&made, rest));
+  made.size = rest + lead;
+  if (made.first >= made.end || made.end - made.first < made.least) {
     return NULL;
   }
+  *r = made;
   __builtin_memset(r->words, 0, table_bytes(r));
   head_write(r, r->end, low_of(0, 0, HEAD_USED));
   head_write(r, r->first, low_of(0, 0, HEAD_USED)); /* nothing before it */
