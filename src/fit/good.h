@@ -97,7 +97,7 @@ fh_inline void fh_good_shape(fh_good *g, fh_fit_word most, uint32_t bins, bool f
   g->big = big;
   for (;;) {
     g->shift = (uint16_t)shift;
-    if ((sizeof big == 4 || fh_fit_right(big, shift) < bins) && (g->bins = fh_good_middle(g, big - 1) + 2) <= bins) {
+    if (fh_fit_right(big, shift) < bins && (g->bins = fh_good_middle(g, big - 1) + 2) <= bins) {
       break;
     }
     if (shift < FH_FIT_BITS - 1) {
