@@ -50,6 +50,15 @@ fh_inline size_t asked_of(const fh_region *r, uint32_t id, fh_head low) {
   return user_bytes(r, low_cells(low)) - slack_of(r, id, low);
 }
 
+/* What of a used chunk is its owner's: in a checked region nothing but what was asked for. */
+fh_inline size_t usable_of(const fh_region *r, uint32_t id, fh_head low) {
+  if (is_checked(r)) {
+    return asked_of(r, id, low);
+  }
+  size_t own = ((low & HEAD_ALIGNED) != 0) + (slack_is_far(r, low) ? sizeof(size_t) : 0);
+  return user_bytes(r, low_cells(low)) - own;
+}
+
 fh_inline size_t guard_bytes(const fh_region *r, uint32_t id, fh_head low) {
   size_t bytes = slack_of(r, id, low) - ((low & HEAD_ALIGNED) != 0);
   bytes -= slack_is_far(r, low) ? sizeof(size_t) : 0;

@@ -6,6 +6,7 @@ typedef struct change {
   uint32_t id, cells; /* the chunk as it is */
   fh_head flags;      /* ALIGNED and BEFORE_FREE of it */
   size_t asked, size; /* before and after */
+  size_t kept;        /* bytes of contents: all that fh_region_usable_size let the caller write, as far as they fit */
   uint32_t need;
   unsigned char log; /* of the alignment, where there is one */
 } change;
@@ -67,7 +68,7 @@ static void *backward(const change *c) {
   hole_take(r, before, front);
   take_behind(c, more);
   head_write(r, c->id, low_of(c->cells, 0, 0)); /* no chunk begins here any more */
-  __builtin_memmove(space_user(r, before), space_user(r, c->id), c->asked < c->size ? c->asked : c->size);
+  __builtin_memmove(space_user(r, before), space_user(r, c->id), c->kept);
   settle(c, before, front + c->cells + more, c->flags & HEAD_ALIGNED);
   return space_user(r, before);
 }
@@ -94,7 +95,7 @@ static void *move(fh_region *region, const change *c) {
   void *made =
       aligned ? fh_region_alloc_aligned(region, (size_t)1 << c->log, c->size) : fh_region_alloc(region, c->size);
   if (made != NULL) {
-    __builtin_memcpy(made, old, c->asked < c->size ? c->asked : c->size);
+    __builtin_memcpy(made, old, c->kept);
     fh_region_free(region, old);
   }
   return made;
@@ -138,6 +139,8 @@ void *fh_region_realloc(fh_region *region, void *pointer, size_t size) {
   c.cells = low_cells(low);
   c.flags = low & (HEAD_ALIGNED | HEAD_BEFORE_FREE);
   c.asked = asked_of(c.r, c.id, low);
+  c.kept = usable_of(c.r, c.id, low);
+  c.kept = c.kept < size ? c.kept : size;
   c.log = (low & HEAD_ALIGNED) != 0 ? *log_place(c.r, c.id, low) : 0;
   return resize(region, &c);
 }

@@ -222,13 +222,5 @@ fh_status fh_region_free(fh_region *r, void *pointer) {
 size_t fh_region_usable_size(const fh_region *r, const void *pointer) {
   fh_region *s;
   uint32_t id;
-  if (fh_chunk_of(r, pointer, &s, &id) != FH_OK) {
-    return 0;
-  }
-  fh_head low = head_low(s, id);
-  if (is_checked(s)) {
-    return asked_of(s, id, low);
-  }
-  size_t own = ((low & HEAD_ALIGNED) != 0) + (slack_is_far(s, low) ? sizeof(size_t) : 0);
-  return user_bytes(s, low_cells(low)) - own;
+  return fh_chunk_of(r, pointer, &s, &id) == FH_OK ? usable_of(s, id, head_low(s, id)) : 0;
 }

@@ -177,6 +177,28 @@ static void realloc_in_place(void **state) {
   assert_int_equal(fh_region_check(r), FH_OK);
 }
 
+/* Whoever uses all that may be used keeps it, wherever the chunk goes. */
+static void realloc_keeps_what_is_usable(void **state) {
+  (void)state;
+  for (unsigned fit = FH_FIT_GOOD; fit <= FH_FIT_BUDDY; fit++) {
+    for (size_t size = 1; size < 100; size++) {
+      for (unsigned backward = 0; backward < 2; backward++) {
+        fh_region *r = make((fh_fit)fit, size % 2 ? FH_REGION_PACKED : 0, 65536);
+        char *front = fh_region_alloc(r, 200), *p = fh_region_alloc_aligned(r, size % 3 ? 1 : 64, size);
+        assert_true(front != NULL && p != NULL && fh_region_alloc(r, 1) != NULL);
+        size_t usable = fh_region_usable_size(r, p);
+        memset(p, 7, usable);
+        assert_int_equal(backward ? fh_region_free(r, front) : FH_OK, FH_OK);
+        p = fh_region_realloc(r, p, usable + 100);
+        for (size_t i = 0; i < usable; i++) {
+          assert_int_equal(p[i], 7);
+        }
+        assert_int_equal(fh_region_check(r), FH_OK);
+      }
+    }
+  }
+}
+
 /* Each wrong pointer has its status, and the bytes stay as they are but for the reason that is kept. */
 static void wrong_frees(void **state) {
   static char copy[8192];
@@ -451,6 +473,7 @@ int main(void) {
       cmocka_unit_test(cleared),
       cmocka_unit_test(aligned),
       cmocka_unit_test(realloc_in_place),
+      cmocka_unit_test(realloc_keeps_what_is_usable),
       cmocka_unit_test(wrong_frees),
       cmocka_unit_test(numbers_are_no_heads),
       cmocka_unit_test(overflows_are_caught),
