@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Counts the branches that gcov saw taken, from its JSON on standard input, one object a line.
 
-A branch is one way out of a decision: `a && b` has four. It is known by file, function, line and its number on that
-line, and taken if it was in any object: what is `static inline` in a header is compiled into every file that includes
-it, and a library is built more than once. Nothing is left out. The last column counts each including file by itself.
+A branch is one way out of a decision: `a && b` has four. It is known by file, function, line, its number on that line
+and how many are there (a `sizeof` may decide, and a region's words are shorter than a range's), and taken if it was in
+any object: what is `static inline` in a header is compiled into every file that includes it, and a library is built
+more than once. Nothing is left out. The last column counts each including file by itself.
 
 coverage.py [-v] [--least PERCENT] FOLDER...
 """
@@ -30,7 +31,6 @@ def is_stale(data_file):
 def read(stream, folders):
     """{file: {branch: taken}} over all objects, and the same with the object's source in the branch."""
     merged = collections.defaultdict(dict)
-    counts = {}
     apart = collections.defaultdict(dict)
     for data in objects(stream):
         source = os.path.basename(data["data_file"])
@@ -42,11 +42,9 @@ def read(stream, folders):
             if os.path.dirname(name) not in folders:
                 continue
             for line in entry["lines"]:
-                place = (name, line["line_number"], line.get("function_name", ""))
-                if counts.setdefault(place, len(line["branches"])) != len(line["branches"]):
-                    sys.exit(f"coverage: {name}:{line['line_number']}: not the same branches in every object")
+                place = (line["line_number"], line.get("function_name", ""), len(line["branches"]))
                 for number, branch in enumerate(line["branches"]):
-                    key = place[1:] + (number,)
+                    key = place + (number,)
                     taken = branch["count"] > 0
                     merged[name][key] = merged[name].get(key, False) or taken
                     key += (source,)

@@ -41,6 +41,11 @@ fh_inline unsigned char *log_place(const fh_region *r, uint32_t id, fh_head low)
   return end - 1 - (slack_is_far(r, low) ? sizeof(size_t) : 0);
 }
 
+/* Whether an alignment may have that logarithm: the byte is next to the caller's. */
+fh_inline bool log_holds(const fh_region *r, unsigned log) {
+  return log > CELL_SHIFT + (unsigned)r->fold && log < WORD_BITS - 1;
+}
+
 fh_inline size_t slack_of(const fh_region *r, uint32_t id, fh_head low) {
   uint32_t slack = low_slack(low);
   return fh_unlikely(slack_is_far(r, low)) ? *far_slack(r, id, low) : slack;

@@ -141,6 +141,12 @@ void *fh_region_realloc(fh_region *region, void *pointer, size_t size) {
   c.asked = asked_of(c.r, c.id, low);
   c.kept = usable_of(c.r, c.id, low);
   c.kept = c.kept < size ? c.kept : size;
-  c.log = (low & HEAD_ALIGNED) != 0 ? *log_place(c.r, c.id, low) : 0;
+  if ((low & HEAD_ALIGNED) != 0) {
+    c.log = *log_place(c.r, c.id, low);
+    if (!log_holds(c.r, c.log)) {
+      fail(region, FH_CORRUPT);
+      return NULL;
+    }
+  }
   return resize(region, &c);
 }

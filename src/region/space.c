@@ -5,8 +5,6 @@
 
 enum { LEAST_BINS = 144 }; /* in a region of 256 KiB or less every doubling has its bins */
 
-#define MOST_CELLS (UINT32_MAX >> (32 - HEAD_CELLS_BITS))
-
 /* What of a head is tag. On 32 bits it has none to spare but those that the cells of this space do not need; it may be
  * extended, so some more are kept free than it needs now. */
 static uint32_t tag_mask(uint32_t cells) {

@@ -48,6 +48,8 @@ enum {
 
 enum { FH_SPACE_ALIGN = WORD_BITS == 64 ? 16 : 8, FH_BUDDY_ALIGN = 64 };
 
+#define MOST_CELLS (UINT32_MAX >> (32 - HEAD_CELLS_BITS))
+
 #define FH_REGION_MAGIC (UINT32_C(0x46480300) + WORD_BITS)
 
 struct fh_region {
@@ -77,7 +79,7 @@ struct fh_region {
 
 /* A firmware may leave out what it does not use: the other policies, and the checked and bounded kinds of this one. */
 #ifdef FREEHOLD_REGION_ONLY_GOOD
-#define fit_of(r) FH_FIT_GOOD
+#define fit_of(r) ((void)(r), FH_FIT_GOOD)
 #define KNOWN_FLAGS FH_REGION_PACKED
 #else
 #define fit_of(r) ((r)->fit)
@@ -185,6 +187,9 @@ fh_inline fh_region *space_next(const fh_region *r) {
   return r->next == 0 ? NULL : (fh_region *)(void *)((char *)(uintptr_t)r + r->next);
 }
 
+/* What one call begins in one space another may end in the next. */
+fh_inline bool same_kind(const fh_region *a, const fh_region *b) { return a->fit == b->fit && a->flags == b->flags; }
+
 fh_inline char *space_start(const fh_region *r) { return (char *)(uintptr_t)r - r->lead; }
 
 fh_inline char *space_end(const fh_region *r) { return space_start(r) + r->size; }
@@ -213,8 +218,5 @@ uint32_t fh_space_first(const fh_region *r);               /* the lowest name th
 uint32_t fh_space_cells(const fh_region *r, size_t bytes); /* name of the closing head in so many bytes */
 uint32_t fh_space_close(const fh_region *r, uint32_t end); /* the same, where the policy wants it */
 void fh_space_free_all(fh_region *r, uint32_t from);
-
-/* check.c */
-fh_status fh_space_check_chunks(const fh_region *r, const char **what);
 
 #endif
