@@ -76,7 +76,8 @@ static uint32_t find_aligned(aligned *w) {
   if (uses_list(r)) {
     return fh_list_find(&r->list, &well_access, w, list_policy(fit_of(r)), 1);
   }
-  return find_good(w, span < UINT32_MAX / 2 - w->cells ? w->cells + (uint32_t)span + r->least - 1 : 0);
+  uint64_t sure = (uint64_t)w->cells + span + r->least - 1;
+  return find_good(w, sure <= UINT32_MAX ? (uint32_t)sure : 0);
 }
 
 static void *use_aligned(fh_region *r, uint32_t id, uint32_t at, uint32_t cells, size_t size, size_t alignment) {

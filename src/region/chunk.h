@@ -6,8 +6,8 @@
 
 #define CANARY_BYTES HEAD_BYTES
 
-/* More than any space holds. */
-#define MOST_BYTES (WORD_BITS == 64 ? (size_t)UINT32_MAX << (CELL_SHIFT - 1) : (size_t)1 << 28)
+/* No space holds more. With what is added to a request its cells still fit into 32 bits. */
+#define MOST_BYTES (WORD_BITS == 64 ? ((size_t)UINT32_MAX - 8) << CELL_SHIFT : (size_t)1 << 26)
 
 /* Units of a chunk for `size` bytes, of which `extra` more are ours; 0: no space is that large. */
 fh_inline uint32_t cells_for(const fh_region *r, size_t size, size_t extra) {

@@ -111,7 +111,7 @@ fh_noinline void *fh_region_take(fh_region *r, fh_taker *how, size_t size, size_
         return taken;
       }
     }
-  } while (!grown && (grown = grow(r, size, alignment)));
+  } while (!grown && size <= MOST_BYTES && (grown = grow(r, size, alignment)));
   fail(r, why_none(r, size));
   return NULL;
 }

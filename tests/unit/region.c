@@ -308,6 +308,53 @@ static void grows_into_old_bytes(void **state) {
   }
 }
 
+#if SIZE_MAX > UINT32_MAX
+/* As large as a space can be: what it says is the largest request, is. */
+static void largest_space(void **state) {
+  const size_t bytes = (size_t)33 << 30;
+  (void)state;
+  char *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (map == MAP_FAILED) {
+    skip(); /* of so much address space */
+  }
+  for (unsigned flags = 0; flags < 8; flags++) {
+    for (unsigned fit = FH_FIT_GOOD; fit <= FH_FIT_BUDDY; fit++) {
+      fh_region *r = fh_region_create(map, bytes, &(fh_region_options){.fit = (fh_fit)fit, .flags = flags});
+      size_t largest = (size_t)space_of(r).largest;
+      assert_true(largest > (size_t)(fit == FH_FIT_BUDDY ? 15 : 31) << 30);
+      assert_null(fh_region_alloc(r, largest + 1));
+      char *p = fh_region_alloc(r, largest);
+      assert_non_null(p);
+      assert_true(fh_region_realloc(r, p, largest / 2) == p && fh_region_realloc(r, p, 100) == p);
+      assert_int_equal(fh_region_free(r, p), FH_OK);
+      assert_int_equal(space_of(r).largest, largest);
+      assert_null(fh_region_alloc_aligned(r, (size_t)1 << 62, largest));
+      assert_int_equal(fh_region_check(r), FH_OK);
+    }
+  }
+  munmap(map, bytes);
+}
+#endif
+
+static size_t asked_to_grow(fh_region *r, size_t need, void *times) {
+  (void)r;
+  (void)need;
+  ++*(unsigned *)times;
+  return 0;
+}
+
+static void grows_for_no_request_in_vain(void **state) {
+  unsigned times = 0;
+  (void)state;
+  fh_region *r = fh_region_create(memory, 65536, &(fh_region_options){.grow = asked_to_grow, .grow_arg = &times});
+  assert_null(fh_region_alloc(r, 100000));
+  assert_int_equal(times, 1);
+  assert_null(fh_region_alloc(r, SIZE_MAX / 4)); /* no space holds that */
+  assert_null(fh_region_alloc_aligned(r, 64, SIZE_MAX / 4));
+  assert_int_equal(times, 1);
+  assert_int_equal(fh_region_why(r), FH_EXHAUSTED);
+}
+
 static void spaces_far_apart(void **state) {
   (void)state;
   char *far = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -465,27 +512,31 @@ static void numbers_are_no_heads(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(too_small_or_senseless),
-      cmocka_unit_test(what_chunks_cost),
-      cmocka_unit_test(fresh_and_full),
-      cmocka_unit_test(neighbours_join),
-      cmocka_unit_test(impossible_requests),
-      cmocka_unit_test(cleared),
-      cmocka_unit_test(aligned),
-      cmocka_unit_test(realloc_in_place),
-      cmocka_unit_test(realloc_keeps_what_is_usable),
-      cmocka_unit_test(wrong_frees),
-      cmocka_unit_test(numbers_are_no_heads),
-      cmocka_unit_test(overflows_are_caught),
-      cmocka_unit_test(smashed_heads_are_caught),
-      cmocka_unit_test(grows_when_asked),
-      cmocka_unit_test(spaces_far_apart),
-      cmocka_unit_test(grows_into_old_bytes),
-      cmocka_unit_test(trims_its_tail),
-      cmocka_unit_test(mapped_twice),
-      cmocka_unit_test(opens_only_regions),
-      cmocka_unit_test(walks_in_order),
-      cmocka_unit_test(statuses_have_names),
+    cmocka_unit_test(too_small_or_senseless),
+    cmocka_unit_test(what_chunks_cost),
+    cmocka_unit_test(fresh_and_full),
+    cmocka_unit_test(neighbours_join),
+    cmocka_unit_test(impossible_requests),
+    cmocka_unit_test(cleared),
+    cmocka_unit_test(aligned),
+    cmocka_unit_test(realloc_in_place),
+    cmocka_unit_test(realloc_keeps_what_is_usable),
+    cmocka_unit_test(wrong_frees),
+    cmocka_unit_test(numbers_are_no_heads),
+    cmocka_unit_test(overflows_are_caught),
+    cmocka_unit_test(smashed_heads_are_caught),
+    cmocka_unit_test(grows_when_asked),
+#if SIZE_MAX > UINT32_MAX
+    cmocka_unit_test(largest_space),
+#endif
+    cmocka_unit_test(grows_for_no_request_in_vain),
+    cmocka_unit_test(spaces_far_apart),
+    cmocka_unit_test(grows_into_old_bytes),
+    cmocka_unit_test(trims_its_tail),
+    cmocka_unit_test(mapped_twice),
+    cmocka_unit_test(opens_only_regions),
+    cmocka_unit_test(walks_in_order),
+    cmocka_unit_test(statuses_have_names),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
