@@ -85,12 +85,12 @@ static fh_status why_none(const fh_region *r, size_t size) {
   return free < size + HEAD_BYTES ? FH_EXHAUSTED : FH_FRAGMENTED;
 }
 
-/* What a growth function is asked for: a space of that many bytes would have room. */
+/* What a growth function is asked for: a space of that many bytes would have room. 0: none has. */
 static size_t bytes_to_grow(const fh_region *r, size_t size, size_t alignment) {
   size_t need = size + alignment + sizeof(fh_region) + 64 * HEAD_BYTES + FH_BUDDY_ALIGN;
   need += need / 64 + 4096 / sizeof(size_t);
   need = is_buddy(r) ? need * 4 : need; /* a whole piece, wherever the space ends now */
-  return need < size ? 0 : need;
+  return size > MOST_BYTES ? 0 : need;
 }
 
 static bool grow(fh_region *r, size_t size, size_t alignment) {
@@ -111,7 +111,7 @@ fh_noinline void *fh_region_take(fh_region *r, fh_taker *how, size_t size, size_
         return taken;
       }
     }
-  } while (!grown && size <= MOST_BYTES && (grown = grow(r, size, alignment)));
+  } while (!grown && (grown = grow(r, size, alignment)));
   fail(r, why_none(r, size));
   return NULL;
 }

@@ -3,7 +3,9 @@
 
 #include "region/chunk.h"
 
-enum { LEAST_BINS = 144 }; /* in a region of 256 KiB or less every doubling has its bins */
+/* So that regions under 1 MiB have as many as good.h needs to leave no more lengths to the last bin than it wants to:
+ * from a ninth of the space on, or flat, where the holes of a bin are not searched, from a half on. */
+enum { LEAST_BINS = 192, LEAST_FLAT_BINS = 240 };
 
 /* What of a head is tag. On 32 bits it has none to spare but those that the cells of this space do not need; it may be
  * extended, so some more are kept free than it needs now. */
@@ -48,8 +50,8 @@ void fh_space_shape(fh_region *r, uint32_t cells) {
   r->shaped = cells;
   r->tag_mask = tag_mask(cells);
   uint32_t bins = (cells >> 9) - (cells >> 12); /* a bit less than a thousandth of the bytes */
-  bins = bins > LEAST_BINS ? bins : LEAST_BINS;
-  fh_good_shape(&r->good, cells >> r->fold, bins, has_flag(r, FH_REGION_BOUNDED));
+  uint32_t least = has_flag(r, FH_REGION_BOUNDED) ? LEAST_FLAT_BINS : LEAST_BINS;
+  fh_good_shape(&r->good, cells >> r->fold, bins > least ? bins : least, has_flag(r, FH_REGION_BOUNDED));
   r->heads_at = (uint32_t)(sizeof *r + fh_good_words(&r->good) * sizeof(size_t));
 }
 
