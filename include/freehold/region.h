@@ -31,8 +31,8 @@ typedef struct fh_region fh_region;
 typedef size_t fh_grow(fh_region *, size_t need, void *arg);
 
 /* A growth function that asks the kernel: at least 64 KiB and a quarter of the region, behind it if nothing is there.
- * `most` is NULL, or points to a size_t with the bytes that the region may have in all. What it took stays until the
- * process ends. In libfreehold only, not in libfreehold-core. */
+ * `most` is NULL, or points to a size_t with the bytes that the region may have in all; near them it asks for less.
+ * What it took stays until the process ends. In libfreehold only, not in libfreehold-core. */
 size_t fh_region_grow_from_kernel(fh_region *, size_t need, void *most);
 
 enum {

@@ -26,9 +26,11 @@ static void *map_near(void *end, size_t bytes) {
 size_t fh_region_grow_from_kernel(fh_region *r, size_t need, void *most) {
   fh_space space;
   fh_region_space(r, &space);
-  size_t bytes = fh_round_up(fh_max(fh_max(need, LEAST), (size_t)(space.size / 4)), fh_os_page_size());
+  size_t bytes = fh_max(fh_max(need, LEAST), (size_t)(space.size / 4)), page = fh_os_page_size();
   size_t limit = most == NULL ? SIZE_MAX : *(const size_t *)most;
-  if (bytes < need || space.size > limit || bytes > limit - space.size) {
+  size_t left = space.size < limit ? fh_round_down(limit - (size_t)space.size, page) : 0;
+  bytes = bytes < left ? fh_round_up(bytes, page) : left;
+  if (bytes < need || bytes == 0) {
     return 0;
   }
   void *made = map_near(fh_region_end(r), bytes);

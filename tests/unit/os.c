@@ -356,6 +356,21 @@ static void region_grows(void **state) {
   assert_null(fh_region_alloc(r, (size_t)PTRDIFF_MAX)); /* what no kernel has */
 }
 
+/* What is left below the limit is taken before a request fails, though it is less than a quarter. */
+static void region_grows_to_its_limit(void **state) {
+  (void)state;
+  for (size_t most = 200000; most < 2000000; most += 100000) {
+    char *first = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    fh_region_options options = {.grow = fh_region_grow_from_kernel, .grow_arg = &most};
+    fh_region *r = fh_region_create(first, 65536, &options);
+    fh_space space;
+    while (fh_region_alloc(r, 10000) != NULL) {
+    }
+    fh_region_space(r, &space);
+    assert_true(space.size <= most && space.size + 10000 + 2 * fh_os_page_size() > most);
+  }
+}
+
 #define KEEPS_ERRNO(test) cmocka_unit_test_setup_teardown(test, start, errno_was_kept)
 
 int main(void) {
@@ -376,6 +391,7 @@ int main(void) {
       KEEPS_ERRNO(setting_is_the_environment),
       KEEPS_ERRNO(exit_hook),
       cmocka_unit_test(region_grows),
+      cmocka_unit_test(region_grows_to_its_limit),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
