@@ -57,8 +57,8 @@ fh_region *fh_region_create(void *memory, size_t bytes, const fh_region_options 
  * afterwards. */
 fh_region *fh_region_open(void *memory, size_t bytes);
 
-/* What fh_region_open would say, without writing: FH_OK, FH_INVALID (no region, or one of another format, word size or
- * length) or FH_CORRUPT. `what`, if not NULL, gets a line of static text. */
+/* What fh_region_open would say, without writing: FH_OK, FH_INVALID (no region, or one of another format or word size)
+ * or FH_CORRUPT (also: it is longer than these bytes). `what`, if not NULL, gets a line of static text. */
 fh_status fh_region_examine(const void *memory, size_t bytes, const char **what);
 
 /* `size` bytes, not cleared; 0 is served like 1. NULL: fh_region_why says FH_INVALID, FH_EXHAUSTED or FH_FRAGMENTED. */
