@@ -25,7 +25,7 @@ static void work(const char *path, model m, uint64_t random, int tell) {
 /* How many changes the child told of before it was killed. */
 static size_t live_and_die(const char *path, const model *m, uint64_t random, unsigned wait) {
   static char told[TOLD];
-  int ends[2], status;
+  int ends[2], status = 0;
   REQUIRE(pipe(ends) == 0);
   pid_t child = fork();
   REQUIRE(child >= 0);
