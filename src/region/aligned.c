@@ -106,7 +106,7 @@ static void *take_aligned(fh_region *r, size_t size, size_t alignment) {
     return w.cells == 0 ? NULL : take_buddy(r, size, w.cells, alignment);
   }
   uint32_t id = find_aligned(&w);
-  if (id == FH_NONE) {
+  if (id == FH_NONE || (is_checked(r) && !fh_hole_holds(r, id))) {
     return NULL;
   }
   return use_aligned(r, id, aligned_in(r, id, cells_of(r, id), w.cells, alignment), w.cells, size, alignment);

@@ -106,6 +106,12 @@ fh_inline void count_out(fh_region *r, uint32_t cells, size_t size) {
   r->chunks--;
 }
 
+/* In a checked region, before a hole's words are used: its head, its end and the heads its links name are whole. */
+bool fh_hole_holds(const fh_region *r, uint32_t id);
+
+/* The same of the holes beside a chunk. */
+bool fh_beside_holds(const fh_region *r, uint32_t id, uint32_t cells);
+
 /* One way of taking a chunk from one space; NULL: it has no hole for it. fh_region_take (region.c) tries all spaces,
  * and growth. */
 typedef void *fh_taker(fh_region *space, size_t size, size_t alignment);

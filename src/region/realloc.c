@@ -141,6 +141,10 @@ void *fh_region_realloc(fh_region *region, void *pointer, size_t size) {
   c.asked = asked_of(c.r, c.id, low);
   c.kept = usable_of(c.r, c.id, low);
   c.kept = c.kept < size ? c.kept : size;
+  if (is_checked(c.r) && !fh_beside_holds(c.r, c.id, c.cells)) {
+    fail(region, FH_CORRUPT);
+    return NULL;
+  }
   if ((low & HEAD_ALIGNED) != 0) {
     c.log = *log_place(c.r, c.id, low);
     if (!log_holds(c.r, c.log)) {

@@ -4,14 +4,9 @@
 fh_region *fh_region_create(void *memory, size_t bytes, const fh_region_options *options) {
   static const fh_region_options none = {FH_FIT_GOOD, 0, NULL, NULL};
   options = options != NULL ? options : &none;
-  if ((unsigned)options->fit > FH_FIT_BUDDY || (options->flags & ~(unsigned)KNOWN_FLAGS) != 0) {
+  if ((unsigned)options->fit > LAST_FIT || (options->flags & ~(unsigned)KNOWN_FLAGS) != 0) {
     return NULL;
   }
-#ifdef FREEHOLD_REGION_ONLY_GOOD
-  if (options->fit != FH_FIT_GOOD) {
-    return NULL;
-  }
-#endif
   fh_region *r = fh_space_make(memory, bytes, options->fit, options->flags);
   if (r != NULL) {
     r->grow = options->grow;
@@ -47,10 +42,13 @@ fh_inline uint32_t cut(fh_region *r, int fit, bool plain, uint32_t id, uint32_t 
 /* Takes a hole of at least that many cells out of the index. */
 fh_inline uint32_t pick(fh_region *r, uint32_t cells) {
   int fit = fit_of(r);
-  if (fit == FH_FIT_GOOD) {
+  if (fit == FH_FIT_GOOD && !is_checked(r)) {
     return index_take(r, cells);
   }
   uint32_t id = index_find(r, fit, cells);
+  if (is_checked(r) && id != FH_NONE && !fh_hole_holds(r, id)) {
+    return FH_NONE; /* fh_region_take will say why */
+  }
   if (id != FH_NONE) {
     index_remove(r, fit, id, cells_of(r, id));
   }
@@ -76,9 +74,12 @@ void *fh_hole_use(fh_region *r, uint32_t id, uint32_t have, uint32_t cells, size
   return space_user(r, id);
 }
 
-/* Enough bytes, and no hole for them; or not enough. */
+/* Enough bytes, and no hole for them; or not enough; or, in a checked region, one that something wrote into. */
 static fh_status why_none(const fh_region *r, size_t size) {
   size_t free = 0;
+  if (is_checked(r) && fh_region_check(r) != FH_OK) {
+    return FH_CORRUPT;
+  }
   for (const fh_region *s = r; s != NULL; s = space_next(s)) {
     free += (size_t)free_cells(s) << CELL_SHIFT;
   }
@@ -196,6 +197,9 @@ static fh_noinline fh_status free_slow(fh_region *r, void *pointer) {
     return fail(r, status);
   }
   fh_head low = head_low(s, id);
+  if (is_checked(s) && !fh_beside_holds(s, id, low_cells(low))) {
+    return fail(r, FH_CORRUPT);
+  }
   count_out(s, low_cells(low), asked_of(s, id, low));
   fh_hole_give(s, id, low_cells(low));
   return FH_OK;

@@ -92,6 +92,7 @@ fh_region *fh_space_make(void *memory, size_t bytes, fh_fit fit, unsigned flags)
   rest = rest < most ? rest : most;
   fh_region made = {.magic = FH_REGION_MAGIC, .fit = (uint16_t)fit, .flags = (uint16_t)flags, .lead = (uint16_t)lead};
   fh_space_shape(&made, (uint32_t)(rest >> CELL_SHIFT));
+  made.mix = (r->magic == made.magic ? r->mix | 1 : 1) * UINT32_C(0x9E3779B1);
   if (!FH_SMALL) {
     fh_space_plain(&made);
   }

@@ -67,6 +67,7 @@ struct fh_region {
   size_t requested;  /* bytes that callers asked for */
   uint32_t heads_at; /* bytes from here to the heads of the index */
   uint32_t tag_mask; /* of 32-bit targets */
+  uint32_t mix;      /* odd; another one each time a region is made here, so that heads of an earlier one are none */
   size_t plain_mask; /* GOOD and not checked, so that the short ways through alloc and free serve: a unit's bits */
   size_t plain_most; /* and more than any request; if not: all bits, and 0 */
   ptrdiff_t next;    /* bytes from here to the next space; 0: none */
@@ -80,9 +81,11 @@ struct fh_region {
 /* A firmware may leave out what it does not use: the other policies, and the checked and bounded kinds of this one. */
 #ifdef FREEHOLD_REGION_ONLY_GOOD
 #define fit_of(r) ((void)(r), FH_FIT_GOOD)
+#define LAST_FIT FH_FIT_GOOD
 #define KNOWN_FLAGS FH_REGION_PACKED
 #else
 #define fit_of(r) ((r)->fit)
+#define LAST_FIT FH_FIT_BUDDY
 #define KNOWN_FLAGS (FH_REGION_CHECKED | FH_REGION_BOUNDED | FH_REGION_PACKED)
 #endif
 
@@ -106,7 +109,7 @@ fh_inline uint32_t tags(const fh_region *r) {
 /* A head that is not USED has another tag: what is left of one within an allocation is not revived by a byte that its
  * owner writes there. */
 fh_inline fh_head plain_tag(const fh_region *r, uint32_t id, fh_head low) {
-  return (id * UINT32_C(0x9E3779B1) ^ (uint32_t)(~low & HEAD_USED) << 31) & tags(r);
+  return (id * r->mix ^ (uint32_t)(~low & HEAD_USED) << 31) & tags(r);
 }
 
 /* In a checked region every bit of the head counts for its tag. */
@@ -142,11 +145,11 @@ fh_inline void head_write_plain(const fh_region *r, uint32_t id, fh_head low) {
 
 /* Used or not. */
 fh_inline bool head_is_ours_plain(const fh_region *r, uint32_t id) {
-  return (((uint32_t)*head_of(r, id) ^ id * UINT32_C(0x9E3779B1)) & tags(r) & ~UINT32_C(0) >> 1) == 0;
+  return (((uint32_t)*head_of(r, id) ^ id * r->mix) & tags(r) & ~UINT32_C(0) >> 1) == 0;
 }
 
 fh_inline bool head_is_used_plain(const fh_region *r, uint32_t id) {
-  uint32_t want = (id * UINT32_C(0x9E3779B1) & tags(r)) | HEAD_USED;
+  uint32_t want = (id * r->mix & tags(r)) | HEAD_USED;
   return (((uint32_t)*head_of(r, id) ^ want) & (tags(r) | HEAD_USED)) == 0;
 }
 

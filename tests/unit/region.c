@@ -491,6 +491,57 @@ static void statuses_have_names(void **state) {
   assert_true(fh_space_fragmentation(&(fh_space){.free = UINT64_MAX, .largest = 0}) == 1);
 }
 
+/* Something wrote on behind an allocation, into the hole there: whoever touches the hole next is told. */
+static void overflow_into_a_hole(void **state) {
+  (void)state;
+  for (unsigned fit = FH_FIT_GOOD; fit <= FH_FIT_WORST; fit++) {
+    for (size_t size = 100; size <= 3000; size += 2900) {
+      for (unsigned way = 0; way < 4; way++) {
+        fh_region *r = make((fh_fit)fit, FH_REGION_CHECKED, 16384);
+        char *a = fh_region_alloc(r, size), *b = fh_region_alloc(r, size), *c = fh_region_alloc(r, size);
+        void *rest = fh_region_alloc(r, (size_t)space_of(r).largest);
+        assert_true(a != NULL && b != NULL && c != NULL && rest != NULL);
+        assert_int_equal(fh_region_free(r, b), FH_OK);
+        memset(a, 0xee, way == 3 ? size + WORD : size + 8 * WORD);
+        if (way == 0) {
+          assert_int_equal(fh_region_free(r, c), FH_CORRUPT);
+        } else if (way == 1) {
+          assert_null(fh_region_alloc(r, size));
+        } else if (way == 2) {
+          assert_null(fh_region_realloc(r, c, 2 * size));
+        } else {
+          assert_int_equal(fh_region_free(r, a), FH_CORRUPT);
+        }
+        assert_int_equal(fh_region_why(r), FH_CORRUPT);
+        assert_int_equal(fh_region_check(r), FH_CORRUPT);
+      }
+    }
+  }
+}
+
+/* What an earlier region left in the same bytes are no heads of this one, in use or not. */
+static void heads_of_an_earlier_region(void **state) {
+  (void)state;
+  for (unsigned flags = 0; flags < 8; flags++) {
+    fh_region *r = make(FH_FIT_GOOD, flags, 4096);
+    void *old[20];
+    unsigned taken = 0;
+    for (unsigned i = 0; i < 20; i++) {
+      old[i] = fh_region_alloc(r, 40 + i);
+      assert_non_null(old[i]);
+    }
+    assert_int_equal(fh_region_free(r, old[7]), FH_OK);
+    for (unsigned again = 0; again < 5; again++) {
+      r = make(FH_FIT_GOOD, flags, 4096);
+      char *all = fh_region_alloc(r, 2000);
+      for (unsigned i = 1; i < 20; i++) {
+        taken += fh_region_free(r, old[i]) == FH_OK;
+      }
+      assert_true(all != NULL && (WORD == 4 || taken == 0)); /* 32 bits have few to tell them by */
+    }
+  }
+}
+
 /* Small numbers in an allocation are no heads, wherever one points: of no cells, or where a name is odd. */
 static void numbers_are_no_heads(void **state) {
   (void)state;
@@ -522,6 +573,8 @@ int main(void) {
     cmocka_unit_test(realloc_in_place),
     cmocka_unit_test(realloc_keeps_what_is_usable),
     cmocka_unit_test(wrong_frees),
+    cmocka_unit_test(overflow_into_a_hole),
+    cmocka_unit_test(heads_of_an_earlier_region),
     cmocka_unit_test(numbers_are_no_heads),
     cmocka_unit_test(overflows_are_caught),
     cmocka_unit_test(smashed_heads_are_caught),
