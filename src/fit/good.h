@@ -281,6 +281,9 @@ fh_inline void fh_good_remove(const fh_fit_access *a, void *space, uint32_t hole
     fh_fit_word bit = fh_good_bit(a->good(space), length);
     slot = fh_good_trie_seek(a, space, slot, &bit, length);
   }
+  if (a->wary && *slot != hole) {
+    return;
+  }
   fh_good_detach(a, space, bin, slot);
 }
 

@@ -25,6 +25,7 @@ typedef struct fh_fit_access {
   struct fh_good *(*good)(void *space);
   size_t *(*words)(void *space);   /* fh_good_words of them, at first all 0 */
   uint32_t *(*heads)(void *space); /* as many as there are bins, the same */
+  bool wary; /* something may have written into a hole, so that a way does not lead where it should */
 } fh_fit_access;
 
 enum { FH_NEXT = 0, FH_PREV = 1 };

@@ -22,7 +22,8 @@ static size_t *see_words(void *range) { return ((fh_range *)range)->words; }
 
 static uint32_t *see_heads(void *range) { return ((fh_range *)range)->heads; }
 
-static const fh_fit_access see = {see_length, see_address, see_links, see_children, see_good, see_words, see_heads};
+static const fh_fit_access see = {see_length, see_address, see_links, see_children,
+                                  see_good,   see_words,   see_heads, false};
 
 /* A request with its alignment. */
 typedef struct fh_search {

@@ -28,10 +28,14 @@ static bool lies_well(const aligned *w, uint32_t id) {
 
 static fh_fit_word well_length(void *search, uint32_t id) {
   const aligned *w = search;
-  return lies_well(w, id) ? hole_length(w->r, id) : 0;
+  bool whole = !is_checked(w->r) || fh_checked_access.length(w->r, id) != 0;
+  return whole && lies_well(w, id) ? hole_length(w->r, id) : 0;
 }
 
-static uint32_t *well_links(void *search, uint32_t id) { return hole_links(((aligned *)search)->r, id); }
+static uint32_t *well_links(void *search, uint32_t id) {
+  fh_region *r = ((aligned *)search)->r;
+  return is_checked(r) ? fh_checked_access.links(r, id) : hole_links(r, id);
+}
 
 static const fh_fit_access well_access = {.length = well_length, .links = well_links};
 
@@ -39,7 +43,7 @@ static const fh_fit_access well_access = {.length = well_length, .links = well_l
 static uint32_t walk_aligned(const aligned *w) {
   const fh_region *r = w->r;
   uint32_t best = FH_NONE;
-  for (uint32_t id = r->first; id < r->end; id += cells_of(r, id)) {
+  for (uint32_t id = r->first; id < r->end && head_is_ours(r, id) && cells_of(r, id) != 0; id += cells_of(r, id)) {
     if (!is_used(r, id) && (best == FH_NONE || cells_of(r, id) < cells_of(r, best)) && lies_well(w, id)) {
       best = id;
     }

@@ -1,41 +1,39 @@
 #include "region/chunk.h"
 
-void fh_long_insert(fh_region *r, uint32_t id, uint32_t length) { fh_good_insert(&hole_access, r, id, length); }
+/* In a checked region the words of holes on the way are looked at before they are followed. */
 
-void fh_long_remove(fh_region *r, uint32_t id, uint32_t length) { fh_good_remove(&hole_access, r, id, length); }
+void fh_long_insert(fh_region *r, uint32_t id, uint32_t length) {
+  if (is_checked(r)) {
+    fh_good_insert(&fh_checked_access, r, id, length);
+  } else {
+    fh_good_insert(&hole_access, r, id, length);
+  }
+}
 
-uint32_t fh_long_find(fh_region *r, uint32_t length) { return fh_good_find(&hole_access, r, length); }
+void fh_long_remove(fh_region *r, uint32_t id, uint32_t length) {
+  if (is_checked(r)) {
+    fh_good_remove(&fh_checked_access, r, id, length);
+  } else {
+    fh_good_remove(&hole_access, r, id, length);
+  }
+}
+
+uint32_t fh_long_find(fh_region *r, uint32_t length) {
+  return is_checked(r) ? fh_good_find(&fh_checked_access, r, length) : fh_good_find(&hole_access, r, length);
+}
 
 uint32_t fh_long_take(fh_region *r, uint32_t length) { return fh_good_take(&hole_access, r, length); }
 
-/* A head of a hole, and a length that ends at another head. Overflow that came this far went over the head first. */
-static bool is_whole(const fh_region *r, uint32_t id) {
-  if (id < r->first || id >= r->end || !head_is_ours(r, id) || is_used(r, id)) {
-    return false;
-  }
-  uint32_t cells = cells_of(r, id);
-  return cells >= r->least && cells <= r->end - id && *foot_before(r, id + cells) == cells;
+void fh_listed_insert(fh_region *r, uint32_t id) {
+  const fh_fit_access *access = is_checked(r) ? &fh_checked_access : &hole_access;
+  fh_list_insert(&r->list, access, r, FH_LIST_ADDRESS, id);
 }
 
-bool fh_hole_holds(const fh_region *r, uint32_t id) {
-  if (!is_whole(r, id)) {
-    return false;
-  }
-  const uint32_t *links = hole_links((void *)(uintptr_t)r, id);
-  return (links[FH_NEXT] == FH_NONE || is_whole(r, links[FH_NEXT])) &&
-         (links[FH_PREV] == FH_NONE || is_whole(r, links[FH_PREV]));
-}
+void fh_listed_remove(fh_region *r, uint32_t id) { fh_list_remove(&r->list, &hole_access, r, id); }
 
-bool fh_beside_holds(const fh_region *r, uint32_t id, uint32_t cells) {
-  uint32_t behind = id + cells;
-  if (!head_is_ours(r, behind) || (!is_used(r, behind) && !fh_hole_holds(r, behind))) {
-    return false;
-  }
-  if ((*head_of(r, id) & HEAD_BEFORE_FREE) == 0) {
-    return true;
-  }
-  uint32_t front = *foot_before(r, id);
-  return front <= id - r->first && fh_hole_holds(r, id - front) && cells_of(r, id - front) == front;
+uint32_t fh_listed_find(fh_region *r, uint32_t length) {
+  const fh_fit_access *access = is_checked(r) ? &fh_checked_access : &hole_access;
+  return fh_list_find(&r->list, access, r, list_policy(fit_of(r)), length);
 }
 
 void fh_hole_join(fh_region *r, uint32_t id, uint32_t cells) { hole_join(r, fit_of(r), false, id, cells); }

@@ -38,7 +38,7 @@ fh_inline uint32_t *space_heads(void *space) {
 }
 
 static const fh_fit_access hole_access = {
-    hole_length, hole_address, hole_links, hole_children, space_good, space_words, space_heads,
+    hole_length, hole_address, hole_links, hole_children, space_good, space_words, space_heads, false,
 };
 
 fh_inline bool is_list(int fit) { return fit != FH_FIT_GOOD && fit != FH_FIT_BUDDY; }
@@ -61,13 +61,19 @@ void fh_long_insert(fh_region *r, uint32_t id, uint32_t length);
 void fh_long_remove(fh_region *r, uint32_t id, uint32_t length);
 uint32_t fh_long_find(fh_region *r, uint32_t length);
 uint32_t fh_long_take(fh_region *r, uint32_t length);
+void fh_listed_insert(fh_region *r, uint32_t id);
+void fh_listed_remove(fh_region *r, uint32_t id);
+uint32_t fh_listed_find(fh_region *r, uint32_t length);
+
+/* checked.c: the same as hole_access, of holes that are looked at first. */
+extern const fh_fit_access fh_checked_access;
 
 /* What follows is inlined with a policy that is a constant where it matters. */
 
 fh_inline void index_insert(fh_region *r, int fit, uint32_t id, uint32_t cells) {
   uint32_t length = cells >> r->fold;
   if (is_list(fit)) {
-    fh_list_insert(&r->list, &hole_access, r, FH_LIST_ADDRESS, id);
+    fh_listed_insert(r, id);
   } else if (!FH_SMALL && length < FH_GOOD_BITS && fh_likely(length < r->good.lists)) {
     fh_good_push(&hole_access, r, length, id);
   } else {
@@ -79,7 +85,7 @@ fh_inline void index_remove(fh_region *r, int fit, uint32_t id, uint32_t cells) 
   uint32_t length = cells >> r->fold;
   const uint32_t *links = hole_links(r, id);
   if (is_list(fit)) {
-    fh_list_remove(&r->list, &hole_access, r, id);
+    fh_listed_remove(r, id);
   } else if (!FH_SMALL && links[FH_PREV] != FH_NONE) {
     fh_good_unlink(&hole_access, r, &hole_links(r, links[FH_PREV])[FH_NEXT], links[FH_PREV], links[FH_NEXT]);
   } else if (!FH_SMALL && length < FH_GOOD_BITS && fh_likely(length < r->good.lists)) {
@@ -92,7 +98,7 @@ fh_inline void index_remove(fh_region *r, int fit, uint32_t id, uint32_t cells) 
 /* A hole of at least that many cells, as the policy wants it; still in the index. */
 fh_inline uint32_t index_find(fh_region *r, int fit, uint32_t cells) {
   uint32_t length = (cells >> r->fold) + (cells & ((1u << r->fold) - 1));
-  return is_list(fit) ? fh_list_find(&r->list, &hole_access, r, list_policy(fit), length) : fh_long_find(r, length);
+  return is_list(fit) ? fh_listed_find(r, length) : fh_long_find(r, length);
 }
 
 /* The same, for GOOD and for whole units: taken out of the index. */

@@ -105,7 +105,7 @@ fh_region *fh_space_make(void *memory, size_t bytes, fh_fit fit, unsigned flags)
   *r = made;
   __builtin_memset(r->words, 0, table_bytes(r));
   head_write(r, r->end, low_of(0, 0, HEAD_USED));
-  head_write(r, r->first, low_of(0, 0, HEAD_USED)); /* nothing before it */
+  *head_of(r, r->first) = 0; /* nothing before it */
   fh_space_free_all(r, r->first);
   return r;
 }

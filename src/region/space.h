@@ -68,14 +68,15 @@ struct fh_region {
   uint32_t heads_at; /* bytes from here to the heads of the index */
   uint32_t tag_mask; /* of 32-bit targets */
   uint32_t mix;      /* odd; another one each time a region is made here, so that heads of an earlier one are none */
-  size_t plain_mask; /* GOOD and not checked, so that the short ways through alloc and free serve: a unit's bits */
-  size_t plain_most; /* and more than any request; if not: all bits, and 0 */
   ptrdiff_t next;    /* bytes from here to the next space; 0: none */
   fh_grow *grow;     /* of the first space only, with its argument */
   void *grow_arg;
   fh_good good;
   fh_list list;
-  size_t words[]; /* of the index; its heads behind them */
+  size_t plain_mask; /* GOOD and not checked, so that the short ways through alloc and free serve: a unit's bits */
+  size_t plain_most; /* and more than any request; if not: all bits, and 0 */
+  uint32_t scrap[2]; /* of a checked region, for words of holes that are not to be used */
+  size_t words[];    /* of the index; its heads behind them */
 };
 
 /* A firmware may leave out what it does not use: the other policies, and the checked and bounded kinds of this one. */

@@ -64,7 +64,7 @@ static size_t *words_of(void *space) { return ((index *)space)->words; }
 
 static uint32_t *heads_of(void *space) { return ((index *)space)->heads; }
 
-static const fh_fit_access access = {length_of, address_of, links_of, children_of, good_of, words_of, heads_of};
+static const fh_fit_access access = {length_of, address_of, links_of, children_of, good_of, words_of, heads_of, false};
 
 static index index_for(uint64_t most, bool flat) {
   index x;
