@@ -4,7 +4,8 @@
  * nodes of 32 bytes outside the space, one for each allocation and each hole.
  *
  * With FH_FIT_GOOD and FH_FIT_BUDDY alloc and free take a number of steps that depends on the 64 bits of a length and
- * not on the number of holes; with the other policies alloc looks through the list. Not locked: one thread at a time.
+ * not on the number of holes; an aligned request that no hole serves for certain looks at a few and may pass over one
+ * that happens to lie well. With the other policies alloc looks through the list. Not locked: one thread at a time.
  * Every status is described in status.h; a call that does not answer FH_OK has changed nothing. */
 #ifndef FREEHOLD_RANGE_H
 #define FREEHOLD_RANGE_H

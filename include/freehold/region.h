@@ -6,14 +6,14 @@
  *
  * With FH_FIT_GOOD, the default, no request fails while a hole that fits it exists, and alloc and free take a bounded
  * number of steps that does not depend on the number of holes (docs/region.md states and derives it; each further space
- * is searched in turn). FIRST, NEXT, BEST and WORST look through the list. BUDDY is bounded, and rounds up to powers of
- * two.
+ * is searched in turn; an aligned request looks at all chunks before it fails). FIRST, NEXT, BEST and WORST look
+ * through the list. BUDDY is bounded, and rounds up to powers of two; it serves alignments to 64 bytes for certain.
  *
  * Wrong pointers (null, foreign, inside an allocation, freed before) get a status and change nothing. A head is told
- * from user data by a tag of 23 bits; on 32-bit targets it has 1 to 8, so that there a wrong pointer may rarely get
- * another status than the one it deserves (docs/region.md). A call that fails changes nothing and leaves its reason in
- * fh_region_why. A space holds at most 32 GiB on 64-bit targets and 64 MiB on 32-bit ones; bytes beyond that are left
- * alone, or make a second space. */
+ * from user data by a tag of 23 bits; on 32-bit targets it has only 8, from 256 KiB on fewer, 2 at least: there a
+ * pointer into an allocation whose bytes happen to look like a head may pass for one (docs/region.md). A call that
+ * fails changes nothing and leaves its reason in fh_region_why. A space holds at most 32 GiB on 64-bit targets and 16
+ * MiB on 32-bit ones; bytes beyond that are left alone, or make a second space. */
 #ifndef FREEHOLD_REGION_H
 #define FREEHOLD_REGION_H
 
@@ -52,7 +52,8 @@ typedef struct fh_region_options {
  * or an option makes no sense. Options may be NULL: all zero. */
 fh_region *fh_region_create(void *memory, size_t bytes, const fh_region_options *);
 
-/* Attaches to the region in these bytes, at whatever address they are mapped now. Reads every header: steps in
+/* Attaches to the region in these bytes, at whatever address they are mapped now, if it is the same modulo 16 (32-bit
+ * targets: 8); larger alignments hold where the mapping is as aligned. Reads every header: steps in
  * proportion to the chunks. NULL if they do not check: fh_region_examine says why. Growth by callback is off
  * afterwards. */
 fh_region *fh_region_open(void *memory, size_t bytes);
@@ -81,11 +82,12 @@ fh_status fh_region_free(fh_region *, void *);
 /* Bytes that may be used; 0 for a pointer that is no allocation. CHECKED: exactly what was asked for. */
 size_t fh_region_usable_size(const fh_region *, const void *);
 
-/* Adjacent to the end of a space: one larger space; apart: a second one, with a table of its own. FH_INVALID: too small
+/* Adjacent to the end of a space: one larger space; apart: a second one, with a table of its own. A region that is to
+ * be opened again has its spaces in the order of their addresses. FH_INVALID: too small
  * to be of use, overlapping, or beyond what a space can hold. */
 fh_status fh_region_extend(fh_region *, void *memory, size_t bytes);
 
-/* Gives back a free tail of the last space made; the bytes behind fh_region_end are the caller's again. Bytes given. */
+/* Gives back a free tail of the last space made: its last bytes are the caller's again. How many. */
 size_t fh_region_trim(fh_region *);
 
 /* The first byte behind the first space: where adjacent memory would begin. */

@@ -15,7 +15,7 @@ static uint32_t tag_mask(uint32_t cells) {
     unsigned need = fh_highest_bit_32(cells | 1) + 2;
     bits = need < 16 ? 16 : need < HEAD_CELLS_BITS ? need : HEAD_CELLS_BITS;
   }
-  return WORD_BITS == 64 || HEAD_CELLS_SHIFT + bits >= 32 ? 0 : ~UINT32_C(0) << ((HEAD_CELLS_SHIFT + bits) % 32);
+  return WORD_BITS == 64 ? 0 : ~UINT32_C(0) << ((HEAD_CELLS_SHIFT + bits) % 32);
 }
 
 /* The smallest chunk holds a hole's links and its length at the end, in whole units; a buddy's is a power of two. */

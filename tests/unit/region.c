@@ -211,7 +211,8 @@ static void wrong_frees(void **state) {
     fh_region_free(r, NULL);
     memcpy(copy, memory, 8192);
     for (size_t i = 1; i < 400; i++) {
-      assert_int_equal(fh_region_free(r, p + i), FH_NOT_OWNED);
+      fh_status status = fh_region_free(r, p + i); /* on 32 bits eight bits may happen to be right */
+      assert_true(status == FH_NOT_OWNED || (WORD == 4 && status == FH_CORRUPT));
     }
     assert_int_equal(fh_region_free(r, &local), FH_NOT_OWNED);
     assert_int_equal(fh_region_free(r, NULL), FH_NOT_OWNED);
