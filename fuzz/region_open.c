@@ -42,6 +42,34 @@ static int touch(uint64_t address, uint64_t length, bool used, void *arg) {
   return length == 0;
 }
 
+/* Also what `pointers` had no place for. */
+static void give_all(fh_region *r, pointers *p) {
+  fh_space space;
+  do {
+    while (p->count != 0) {
+      must(fh_region_free(r, p->at[--p->count]) == FH_OK);
+    }
+    must(fh_region_walk(r, touch, p) == 0);
+  } while (p->count != 0);
+  must(fh_region_check(r) == FH_OK);
+  fh_region_space(r, &space);
+  must(space.used == 0 && space.chunks == 0 && space.requested == 0);
+}
+
+/* It is served; more is not. */
+static void take_largest(fh_region *r) {
+  fh_space space;
+  fh_region_space(r, &space);
+  if (space.largest == 0) {
+    return;
+  }
+  must(fh_region_alloc(r, space.largest + 16) == NULL);
+  unsigned char *at = fh_region_alloc(r, space.largest);
+  must(at != NULL);
+  memset(at, 0xEE, space.largest);
+  must(fh_region_check(r) == FH_OK && fh_region_free(r, at) == FH_OK);
+}
+
 /* What was opened: everything in it can be given back and taken again. */
 static void use(fh_region *r, input *in) {
   pointers p = {.count = 0};
@@ -56,10 +84,8 @@ static void use(fh_region *r, input *in) {
   }
   fh_region_trim(r);
   must(fh_region_check(r) == FH_OK);
-  while (p.count != 0) {
-    must(fh_region_free(r, p.at[--p.count]) == FH_OK);
-  }
-  must(fh_region_check(r) == FH_OK);
+  give_all(r, &p);
+  take_largest(r);
 }
 
 static void damage(unsigned char *memory, size_t bytes, input *in) {

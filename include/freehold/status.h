@@ -44,7 +44,7 @@ typedef struct fh_space {
   uint64_t largest;   /* the largest request that would succeed now */
   uint64_t holes;     /* free chunks */
   uint64_t chunks;    /* allocations */
-  uint64_t peak_used;
+  uint64_t peak_used; /* the most `used` has been; a region of several spaces: the sum of theirs, which may be more */
 } fh_space;
 
 /* External fragmentation: 1 - largest / free, between 0 and 1; 0 when nothing is free. */

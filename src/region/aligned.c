@@ -63,6 +63,9 @@ static uint32_t find_good(aligned *w, uint32_t sure) {
       return id;
     }
     id = index_find(r, FH_FIT_GOOD, need);
+    if (id == FH_NONE && need == w->cells) {
+      return FH_NONE; /* none is long enough for its length alone */
+    }
     if (id == FH_NONE) {
       break;
     }

@@ -165,7 +165,7 @@ fh_status fh_chunk_of(const fh_region *r, const void *pointer, fh_region **space
   if (fh_unlikely(s == NULL)) {
     return FH_NOT_OWNED;
   }
-  size_t offset = (size_t)((const char *)pointer - (const char *)s), name = offset >> CELL_SHIFT;
+  size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)s), name = offset >> CELL_SHIFT;
   if (fh_unlikely((offset & ((HEAD_BYTES << s->fold) - 1)) != 0 || name < s->first || name >= s->end)) {
     return FH_NOT_OWNED;
   }
@@ -207,7 +207,7 @@ static fh_noinline fh_status free_slow(fh_region *r, void *pointer) {
 
 /* The short way: a chunk of the first space whose own head and the next are as they should be. */
 fh_status fh_region_free(fh_region *r, void *pointer) {
-  size_t offset = (size_t)((char *)pointer - (char *)r), id = offset >> CELL_SHIFT;
+  size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)r), id = offset >> CELL_SHIFT;
   if (FH_SMALL || fh_unlikely((offset & r->plain_mask) != 0 || id < r->first || id >= r->end)) {
     return free_slow(r, pointer);
   }
