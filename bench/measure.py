@@ -26,10 +26,10 @@ def build():
                             "-lm"], check=True)
 
 
-def allocators(extra):
+def allocators(extra, peers=True):
     """Name to library; the C library's own needs none."""
     found = {"glibc": "", "freehold": FREEHOLD}
-    for name, pattern in PEERS.items():
+    for name, pattern in PEERS.items() if peers else ():
         paths = sorted(glob.glob(f"/usr/lib/*/{pattern}"))
         if paths:
             found[name] = paths[0]

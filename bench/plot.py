@@ -19,11 +19,11 @@ def gnuplot(name, data, commands):
     print(PLOTS / f"{name}.svg")
 
 
-def points(medians, workloads, names, base):
+def points(medians, workloads, names, base, prefix):
     """One point an allocator: geometric means of time and of peak memory."""
     def mean(name, key, over):
         return show.geomean(medians[w, name][key] / medians[w, over][key] for w in workloads)
-    gnuplot("time-and-memory", [f"{n} {mean(n, 'time', base):.3f} {mean(n, 'peak', 'glibc'):.3f}" for n in names], f'''
+    gnuplot(prefix + "time-and-memory", [f"{n} {mean(n, 'time', base):.3f} {mean(n, 'peak', 'glibc'):.3f}" for n in names], f'''
 set xlabel "time over {base}, geometric mean"
 set ylabel "peak resident over glibc, geometric mean"
 set grid
@@ -33,10 +33,10 @@ plot DATA using 2:3:1 with labels offset 0,1, "" using 2:3 with points pointtype
 ''')
 
 
-def bars(medians, workloads, names, base):
+def bars(medians, workloads, names, base, prefix):
     """Time of each workload, a group of bars a workload."""
     rows = [" ".join([w] + [f"{medians[w, n]['time'] / medians[w, base]['time']:.3f}" for n in names]) for w in workloads]
-    gnuplot("time", [" ".join(["workload"] + names)] + rows, f'''
+    gnuplot(prefix + "time", [" ".join(["workload"] + names)] + rows, f'''
 set style data histograms
 set style fill solid 0.8
 set logscale y 2
@@ -48,9 +48,8 @@ plot for [i=2:{len(names) + 1}] DATA using i:xtic(1) title columnheader(i)
 ''')
 
 
-def draw(medians, workloads, names):
+def draw(medians, workloads, names, base, prefix=""):
     if shutil.which("gnuplot") is None:
         sys.exit("bench: --plot needs gnuplot (Debian package gnuplot-nox)")
-    base = "mimalloc" if "mimalloc" in names else "glibc"
-    points(medians, workloads, names, base)
-    bars(medians, workloads, names, base)
+    points(medians, workloads, names, base, prefix)
+    bars(medians, workloads, names, base, prefix)

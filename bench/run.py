@@ -45,7 +45,7 @@ def main():
         show.instruction_table(counts, counted, names)
     show.goals(medians, workloads, names, starts, measure.pair_instructions() if options.insn else None)
     if options.plot:
-        plot.draw(medians, workloads, names)
+        plot.draw(medians, workloads, names, "mimalloc" if "mimalloc" in names else "glibc")
     if options.json:
         rows = {f"{w} {n}": row for (w, n), row in medians.items()}
         pathlib.Path(options.json).write_text(json.dumps(rows, indent=1))

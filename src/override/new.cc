@@ -1,5 +1,6 @@
-// operator new and delete in every form of C++17. The library does not need the C++ runtime: what throws is looked up
-// only when there is nothing left to give, and by then the program that called us has loaded it.
+// operator new and delete in every form of C++17; the most common ones are in new_delete.c. The library does not need
+// the C++ runtime: what throws is looked up only when there is nothing left to give, and by then the program that
+// called us has loaded it.
 #include <dlfcn.h>
 
 #include <cstddef>
@@ -94,8 +95,8 @@ using std::align_val_t;
 using std::nothrow_t;
 using std::size_t;
 
-EXPORT void *operator new(size_t n) { return make(n); }
-EXPORT void *operator new[](size_t n) { return make(n); }
+extern "C" void *fh_new_slow(size_t n) { return make(n); }
+
 EXPORT void *operator new(size_t n, const nothrow_t &) noexcept { return make_or_null(n); }
 EXPORT void *operator new[](size_t n, const nothrow_t &) noexcept { return make_or_null(n); }
 EXPORT void *operator new(size_t n, align_val_t a) { return make(n, number(a)); }
@@ -103,12 +104,8 @@ EXPORT void *operator new[](size_t n, align_val_t a) { return make(n, number(a))
 EXPORT void *operator new(size_t n, align_val_t a, const nothrow_t &) noexcept { return make_or_null(n, number(a)); }
 EXPORT void *operator new[](size_t n, align_val_t a, const nothrow_t &) noexcept { return make_or_null(n, number(a)); }
 
-EXPORT void operator delete(void *p) noexcept { fh_free(p); }
-EXPORT void operator delete[](void *p) noexcept { fh_free(p); }
 EXPORT void operator delete(void *p, const nothrow_t &) noexcept { fh_free(p); }
 EXPORT void operator delete[](void *p, const nothrow_t &) noexcept { fh_free(p); }
-EXPORT void operator delete(void *p, size_t) noexcept { fh_free(p); }
-EXPORT void operator delete[](void *p, size_t) noexcept { fh_free(p); }
 EXPORT void operator delete(void *p, align_val_t) noexcept { fh_free(p); }
 EXPORT void operator delete[](void *p, align_val_t) noexcept { fh_free(p); }
 EXPORT void operator delete(void *p, align_val_t, const nothrow_t &) noexcept { fh_free(p); }

@@ -1,0 +1,189 @@
+"""The public suite (daanx/mimalloc-bench, built by its own script) under Freehold and any rivals, interleaved: time as
+the suite takes it, and peak resident memory, with geometric means, the best of all test by test, and how far the worst
+test is behind the best rival."""
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import measure
+import plot
+import show
+
+PROCS = os.cpu_count() or 1
+PORT = 17379  # of the redis server
+
+
+def micros(figures, _output):
+    return figures["WALL"] / 1e6
+
+
+def printed(pattern, turn=float):
+    """The time that the program itself reports, as the suite's bench.sh reads it."""
+    def read(_figures, output):
+        match = re.search(pattern, output)
+        if match is None:
+            raise SystemExit(f"bench: no time in what the program printed: {output[-300:]!r}")
+        return turn(match[1])
+    return read
+
+
+# Program with arguments, and where its time comes from. Programs that run for a set time report a rate.
+TESTS = {
+    "cfrac": (["./cfrac", "17545186520507317056371138836327483792789528"], micros),
+    "espresso": (["./espresso", "../../bench/espresso/largest.espresso"], micros),
+    "barnes": (["./barnes"], micros),
+    "glibc-simple": (["./glibc-simple"], micros),
+    "glibc-thread": (["./glibc-thread", str(PROCS)], printed(r"([\d.]+)", lambda ops: 1e9 / float(ops))),
+    "alloc-test1": (["./alloc-test", "1"], micros),
+    "alloc-testN": (["./alloc-test", str(min(PROCS, 16))], micros),
+    "larsonN": (["./larson", "5", "8", "1000", "5000", "100", "4141", str(PROCS)], printed(r" time: ([\d.]+)")),
+    "larsonN-sized": (["./larson-sized", "5", "8", "1000", "5000", "100", "4141", str(PROCS)], printed(r" time: ([\d.]+)")),
+    "mstressN": (["./mstress", str(PROCS), "50", "25"], micros),
+    "rptestN": (["./rptest", str(PROCS), "0", "1", "2", "500", "1000", "100", "8", "16000"],
+                printed(r"\.\.\.(\d+) memory ops", lambda ops: 2e6 / float(ops))),
+    "xmalloc-testN": (["./xmalloc-test", "-w", str(PROCS), "-t", "5", "-s", "64"], printed(r"rtime: ([\d.]+)")),
+    "cache-scratch1": (["./cache-scratch", "1", "1000", "1", "2000000", str(PROCS)], micros),
+    "cache-scratchN": (["./cache-scratch", str(PROCS), "1000", "1", "2000000", str(PROCS)], micros),
+    "cache-thrashN": (["./cache-thrash", str(PROCS), "1000", "1", "2000000", str(PROCS)], micros),
+    "malloc-large": (["./malloc-large"], micros),
+    "mleak": (["./mleak", "5"], micros),
+    "z3": (["z3", "-smt2", "../../bench/z3/test1.smt2"], micros),
+    "redis": (None, None),
+}
+
+
+def figures_of(text):
+    match = re.search(r"PEAK (\d+) WALL (\d+) CPU (\d+)", text)
+    return {"PEAK": int(match[1]), "WALL": int(match[2]), "CPU": int(match[3])} if match else None
+
+
+def launch(library, command):
+    program = shutil.which(command[0]) if "/" not in command[0] else command[0]
+    return [str(measure.OUT / "launch"), library, program, *command[1:]]
+
+
+def run(test, library, here):
+    command, time_of = TESTS[test]
+    standard_input = here.parents[1] / "bench" / "barnes" / "input" if test == "barnes" else os.devnull
+    with open(standard_input) as source:
+        done = subprocess.run(launch(library, command), cwd=here, stdin=source, capture_output=True, text=True,
+                              errors="replace")
+    figures = figures_of(done.stderr)
+    if figures is None or done.returncode not in (0, 1):  # some of the programs end with 1 as they should
+        raise SystemExit(f"bench: {test} under '{library or 'glibc'}' failed with {done.returncode}: {done.stderr[-300:]}")
+    return {"time": time_of(figures, done.stdout), "peak": figures["PEAK"], "cpu": figures["CPU"] / 1e6}
+
+
+def redis_call(*words):
+    return subprocess.run(["redis-cli", "-p", str(PORT), *words], capture_output=True, text=True).stdout
+
+
+def run_redis(library):
+    with tempfile.TemporaryDirectory() as folder:
+        server = subprocess.Popen(launch(library, ["redis-server", "--port", str(PORT), "--save", "", "--dir", folder]),
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for _ in range(100):
+            if "PONG" in redis_call("ping"):
+                break
+            time.sleep(0.05)
+        output = subprocess.run(
+            ["redis-benchmark", "-p", str(PORT), "-r", "1000000", "-n", "100000", "-q", "-P", "16", "lpush", "a", "1", "2",
+             "3", "4", "5", "lrange", "a", "1", "5"], capture_output=True, text=True).stdout
+        redis_call("flushall")
+        redis_call("shutdown", "nosave")
+        figures = figures_of(server.communicate()[1])
+    rates = re.findall(r": ([\d.]+) requests per second", output)
+    if not rates or figures is None:
+        raise SystemExit(f"bench: redis under '{library or 'glibc'}' failed: {output[-300:]!r}")
+    return {"time": 2e6 / float(rates[-1]), "peak": figures["PEAK"], "cpu": figures["CPU"] / 1e6}
+
+
+def measure_all(tests, libraries, rounds, here):
+    """Each round runs every test under every allocator in turn, beginning with another one each round."""
+    runs = {(t, n): [] for t in tests for n in libraries}
+    names = list(libraries)
+    for turn in range(rounds):
+        for test in tests:
+            for name in names[turn % len(names):] + names[:turn % len(names)]:
+                one = run_redis(libraries[name]) if test == "redis" else run(test, libraries[name], here)
+                runs[test, name].append(one)
+                print(f"  {test:15}{name:12}{one['time']:9.3f} s {one['peak'] / show.MIB:9.1f} MiB", file=sys.stderr)
+    return {key: {k: statistics.median(row[k] for row in rows) for k in rows[0]} for key, rows in runs.items()}
+
+
+def best_rows(medians, tests, names, key):
+    return {t: min(medians[t, n][key] for n in names if n != "freehold") for t in tests}
+
+
+def goals(medians, tests, names, base):
+    """Issue of the race: first in both means, and no test far behind the best rival of that test."""
+    print("\ngoals")
+    for key, least, what in (("time", 0.92, "time"), ("peak", 0.50, "peak resident")):
+        means = {n: show.geomean(medians[t, n][key] / medians[t, base][key] for t in tests) for n in names}
+        rival = min((m, n) for n, m in means.items() if n != "freehold")
+        show.goal(f"{what}: first of all in the geometric mean ({rival[1]} {rival[0]:.3f})", means["freehold"], rival[0],
+                  f"{means['freehold']:.3f}")
+        show.goal(f"{what} over {base} <= {least}", means["freehold"], least, f"{means['freehold']:.3f}")
+        best = best_rows(medians, tests, names, key)
+        behind = sorted(((medians[t, "freehold"][key] / best[t], t) for t in tests), reverse=True)
+        late = [f"{t} {r:.2f}" for r, t in behind if r > 1.15]
+        show.goal(f"{what}: no test over 1.15 of the best rival's", behind[0][0], 1.15, ", ".join(late) or "none")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="script/bench suite", description=__doc__)
+    parser.add_argument("--suite", required=True, type=pathlib.Path, help="a built copy of the suite, with out/bench in it")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each pair of test and allocator (3)")
+    parser.add_argument("--only", help="tests, separated by commas; without it all")
+    parser.add_argument("--base", help="the allocator that others are divided by (mimalloc3, mimalloc, or glibc)")
+    parser.add_argument("--json", help="write the medians to this file")
+    parser.add_argument("--plot", action="store_true", help="draw into build/bench/plots")
+    parser.add_argument("--no-peers", action="store_true", help="only the allocators named, not those that are installed")
+    parser.add_argument("rival", nargs="*", help="further allocators as name=path")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    here = (options.suite / "out" / "bench").resolve()
+    if not here.is_dir():
+        raise SystemExit(f"bench: {here} is not there: build the suite first, as its README says")
+    measure.build()
+    libraries = measure.allocators(options.rival, peers=not options.no_peers)
+    names = list(libraries)
+    tests = options.only.split(",") if options.only else list(TESTS)
+    unknown = set(tests) - set(TESTS)
+    if unknown:
+        raise SystemExit(f"bench: unknown test {', '.join(sorted(unknown))}; there are {', '.join(TESTS)}")
+    absent = [t for t in tests if shutil.which("redis-server" if t == "redis" else TESTS[t][0][0],
+                                              path=f"{os.environ['PATH']}:{here}") is None
+              and not (here / ("redis" if t == "redis" else TESTS[t][0][0])).exists()]
+    for test in absent:
+        print(f"bench: {test} is left out: its program was not built or is not installed", file=sys.stderr)
+    tests = [t for t in tests if t not in absent]
+    base = options.base or next(n for n in ("mimalloc3", "mimalloc", "glibc") if n in names)
+    show.header(libraries, options.rounds)
+    medians = measure_all(tests, libraries, options.rounds, here)
+    show.ratio_table("time in s", medians, tests, names, "time", 1, base)
+    show.ratio_table("peak resident in MiB", medians, tests, names, "peak", 1 / show.MIB, base)
+    for key, what in (("time", "time"), ("peak", "peak resident")):
+        best = best_rows(medians, tests, names, key)
+        print(f"best rival test by test, {what} over {base}: "
+              f"{show.geomean(best[t] / medians[t, base][key] for t in tests):.3f}")
+    if len(names) > 1 and "freehold" in names:
+        goals(medians, tests, names, base)
+    if options.plot:
+        plot.draw(medians, tests, names, base, "suite-")
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps({f"{t} {n}": row for (t, n), row in medians.items()}, indent=1))
+
+
+main()
