@@ -32,10 +32,10 @@ fh_noinline void *fh_malloc_slow(size_t bytes) {
   return taken_for(fh_take(bytes, &unzeroed), bytes);
 }
 
-/* fh_this.fast is NULL before the first slow malloc of a thread. */
+/* Before the first slow malloc of a thread fh_this.fast is a heap whose lists are all empty. */
 fh_noinline void *fh_malloc_medium(size_t bytes) {
   fh_heap *heap = fh_this.fast;
-  if (fh_likely(bytes - FH_SLAB_MAX - 1 < FH_QUICK_MAX - FH_SLAB_MAX && heap != NULL)) {
+  if (fh_likely(bytes - FH_SLAB_MAX - 1 < FH_QUICK_MAX - FH_SLAB_MAX)) {
     void *user = fh_quick_take_near(&heap->chunks, (bytes + FH_CHUNK_HEAD + FH_UNIT - 1) / FH_UNIT);
     if (fh_likely(user != NULL)) {
       return user;

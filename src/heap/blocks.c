@@ -139,14 +139,20 @@ static fh_noinline void free_slower(const char *call, void *pointer) {
   }
 }
 
-/* A chunk of the thread's own heap, the common case, goes to its quick list. */
-fh_noinline void fh_free_slow(const char *call, void *pointer) {
+/* A chunk of the thread's own heap goes to its quick list; a slot of another's is a message. Everything else is rare.
+ */
+fh_noinline void fh_free_slow(void *pointer, const char *call) {
   fh_heap *mine = fh_this.fast;
   size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)fh_racy_load(fh_first_base));
-  if (fh_likely(offset < fh_racy_load(fh_first_limit) && mine != NULL)) {
+  if (fh_likely(offset < fh_racy_load(fh_first_limit))) {
     fh_span *span = fh_racy_load(fh_first_spans) + (offset >> FH_PAGE_SHIFT);
-    bool chunk = fh_span_heap(span) == mine && fh_span_kind_of(span) >= FH_SPAN_CHUNKS;
-    if (fh_likely(chunk && fh_quick_give(&mine->chunks, pointer))) {
+    fh_heap *to = fh_span_heap(span);
+    unsigned kind = fh_span_kind_of(span);
+    if (to == mine && kind >= FH_SPAN_CHUNKS && fh_quick_give(&mine->chunks, pointer)) {
+      return;
+    }
+    if (to != mine && kind == FH_SPAN_SLAB && mine != &fh_no_heap) {
+      fh_remote_give(mine, to, pointer, fh_class_bytes(span->class));
       return;
     }
   }

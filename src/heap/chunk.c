@@ -284,7 +284,7 @@ static void quick_turn(fh_chunks *h) {
 /* Three quarters of what was live are gone: whatever is kept for speed goes too. */
 static void shrink(fh_chunks *h) {
   quick_flush_all(h);
-  fh_slab_give_empty(h->heap);
+  fh_cache_flush(h->heap);
   learn_from_reuse(h);
   purge(h, FH_CHUNK_RETAIN / FH_UNIT / 8 + h->widened);
   h->mark_units = live_units(h);

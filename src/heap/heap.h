@@ -22,13 +22,24 @@
 
 enum { FH_FULLNESS = 4, FH_REMOTE_SLOTS = 8 };
 
-/* Partial slabs by fullness: the last list holds the fullest, and is served first, so that the emptiest can go. Each is
- * a queue, closed to a ring through its head: the slab that waited longest has gathered most free slots. */
+/* The free slots of one class that a thread has at hand: taken out of their slabs, not in the program's hands. `room`
+ * counts pushes until it is full; how many it holds is the rest of `limit`. */
+typedef struct fh_cache {
+  void *first;
+  int32_t room, limit;
+} fh_cache;
+
+/* Slabs of one class by fullness: the last list of the partial ones holds the fullest, and is served first, so that the
+ * emptiest can go. Each is a queue, closed to a ring through its head: the slab that waited longest has gathered most
+ * free slots. */
 typedef struct fh_slabs {
   fh_hole partial[FH_FULLNESS];
   fh_hole full;
-  size_t count; /* slabs of this class, on a list or not */
-  size_t early; /* bytes that the chunk heap served in place of a first slab */
+  fh_span *growing;  /* the one that has slots not carved yet; NULL: none */
+  size_t count;      /* slabs of this class, all on a list */
+  uint32_t early;    /* bytes that the chunk heap served in place of a first slab */
+  uint16_t most;     /* slots that the cache is to hold at most */
+  uint16_t returned; /* slots that overflowed since the cache was last empty */
 } fh_slabs;
 
 /* Frees for one other heap, linked through their first word. */
@@ -41,12 +52,10 @@ typedef struct fh_batch {
 enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copied by fork */ };
 
 typedef struct fh_heap {
-  fh_span **bins; /* current slab for each grain of size: the thread's own, or `parked` */
-  void *owner;    /* what its slabs carry; NULL when frees are not to take the fast path */
-  fh_span *parked[FH_GRAINS];
+  fh_cache cache[FH_CLASSES]; /* first: the fast path reaches it by short displacements */
   fh_slabs slabs[FH_CLASSES];
   size_t slab_count; /* slabs of this heap */
-  size_t slab_gives; /* of them given back since one was made */
+  size_t slab_gives; /* of them given back since one was made, or since the caches were last flushed */
   fh_batch out[FH_REMOTE_SLOTS];
   void *inbox;          /* atomic: batches posted by other threads */
   int state;            /* atomic */
@@ -55,18 +64,25 @@ typedef struct fh_heap {
   fh_chunks chunks; /* last: its bins are large and mostly untouched */
 } fh_heap;
 
-/* Slabs (slab.c). Never locked: the caller is the heap's thread, or holds the orphan lock. */
+/* Slabs (slab.c) and the caches in front of them (cache.c). Never locked: the caller is the heap's thread, or holds the
+ * orphan lock. */
 void fh_slab_start(fh_heap *); /* of a new heap */
 bool fh_slab_early(fh_heap *,
                    unsigned class); /* too few were asked for to be worth a slab: the chunk heap is to serve */
 void *fh_slab_take(fh_heap *, unsigned class);
-void fh_slab_event(fh_heap *, fh_span *);
 void fh_slab_give(fh_heap *, const char *call, fh_span *, void *pointer);
-void fh_slab_park(fh_heap *);             /* no slab is current afterwards */
-void fh_slab_own(fh_heap *, void *owner); /* writes the owner of every slab */
-size_t fh_slab_live(const fh_span *);     /* slots in the hands of the program */
-void fh_slab_give_empty(fh_heap *);       /* gives back current slabs that hold nothing */
-extern fh_span fh_no_slab;
+void *fh_slab_refill(fh_heap *, unsigned class, unsigned *count); /* a list of free slots; NULL: no memory */
+void *fh_slab_return(fh_heap *, void *first, unsigned count);     /* from a cache; what follows in the list */
+bool fh_slab_shrinks(const fh_heap *); /* slabs go back and none is made: the thread is giving up its memory */
+size_t fh_slab_live(const fh_span *);  /* slots in the hands of the program or of the cache */
+void fh_cache_overflow(fh_cache *, fh_heap *);
+void fh_cache_flush(fh_heap *); /* all caches, into their slabs; those that hold nothing go back */
+
+/* Where the cache for a size lies in a heap, by grain of 16 bytes. */
+extern fh_hidden const uint16_t fh_cache_of_grain[FH_GRAINS];
+
+/* Stands in where a thread has no heap, or is not to take the fast path: nothing is ever free in it. */
+extern fh_hidden fh_heap fh_no_heap;
 
 /* Threads (thread.c). */
 fh_heap *fh_heap_mine(void);   /* of this thread, made when needed; NULL: no memory, or the thread is ending */

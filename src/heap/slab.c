@@ -3,10 +3,12 @@
  *   | slot | slot | slot | ... | slot | not carved yet: untouched ...... |
  *     used   free   used         free
  *
- *   state      on the list           countdown counts frees until
- *   CURRENT    none (heap->bins)     far away: an empty current slab is kept
- *   FULL       slabs.full            an eighth of the slots: then it is partial
- *   0..3       slabs.partial[state]  live slots reach the next quarter below, at last 0: the page goes back */
+ * A slot is free when it lies in the slab's own list. Those that the thread cache holds count as used here: the cache
+ * takes all free slots of a slab at once and gives slots back in batches (heap/cache.c).
+ *
+ *   state  on the list            countdown counts slots given back until
+ *   FULL   slabs.full             a sixteenth of the slots: then it is partial
+ *   0..3   slabs.partial[state]   used slots reach the next quarter below, at last 0: the page goes back */
 #include "base/fatal.h"
 #include "heap/heap.h"
 #include "os/os.h"
@@ -15,10 +17,7 @@
  * half empty on average. */
 enum { POPULATE_COUNT = 16 };
 
-enum { STATE_FULL = FH_FULLNESS, STATE_CURRENT };
-
-/* Stands in for the current slab where there is none: nothing is ever free in it. */
-fh_span fh_no_slab;
+enum { STATE_FULL = FH_FULLNESS };
 
 static fh_span *slab_of(fh_hole *link) { return (fh_span *)(void *)((char *)link - offsetof(fh_span, link)); }
 
@@ -43,141 +42,152 @@ void fh_slab_start(fh_heap *heap) {
   }
 }
 
-/* Live slots from one list of partial slabs to the next: few lists for slabs of few slots. */
+/* Used slots from one list of partial slabs to the next: few lists for slabs of few slots. */
 static unsigned step_of(unsigned slots) { return (unsigned)fh_max((slots + FH_FULLNESS - 1) / FH_FULLNESS, 16); }
 
-/* A full slab is listed again after that many frees: taking it up for a single slot costs more than the slot is worth.
- */
-static unsigned full_frees(unsigned slots) { return (unsigned)fh_max(slots / 16, 2); }
+/* A full slab is listed again after that many slots came back: taking it up for a single slot costs more than the slot
+ * is worth. */
+static unsigned full_gives(unsigned slots) { return (unsigned)fh_max(slots / 16, 2); }
 
-/* Lists a slab that is not current, with `live` slots in use. */
-static void slab_list(fh_heap *heap, fh_span *slab, unsigned live) {
-  unsigned slots = slab->u.slab.slots, step = step_of(slots);
-  if (live == slots) {
-    slab->state = STATE_FULL;
-    slab->countdown = (int32_t)full_frees(slots);
-    list_push(&heap->slabs[slab->class].full, slab);
-  } else if (live == 0) {
-    heap->slab_count--;
-    if (--heap->slabs[slab->class].count == 0) {
-      heap->slabs[slab->class].early = 0;
-    }
-    heap->slab_gives++;
-    fh_pages_give(slab);
-  } else {
-    slab->state = (uint8_t)((live - 1) / step);
-    slab->countdown = (int32_t)(live - slab->state * step);
-    list_push(&heap->slabs[slab->class].partial[slab->state], slab);
-  }
+/* Slots not in the slab's own list. Other threads read it for statistics. */
+size_t fh_slab_live(const fh_span *slab) {
+  unsigned slots = slab->u.slab.slots, carved = slab->u.slab.carved;
+  int count = fh_racy_load(slab->countdown);
+  return slab->state == STATE_FULL ? carved - full_gives(slots) + (unsigned)count
+                                   : slab->state * step_of(slots) + (unsigned)count;
 }
 
-static fh_span *current(const fh_heap *heap, unsigned class) { return heap->bins[fh_class_bytes(class) / 16]; }
-
-static void make_current(fh_heap *heap, unsigned class, fh_span *slab) {
-  if (slab != &fh_no_slab) {
-    slab->state = STATE_CURRENT;
-    slab->countdown = INT32_MAX;
-  }
-  unsigned first = class == 1 ? 0 : fh_class_bytes(class - 1) / 16 + 1;
-  for (unsigned grain = first; grain <= fh_class_bytes(class) / 16; grain++) {
-    heap->bins[grain] = slab;
-  }
+static void list_full(fh_heap *heap, fh_span *slab) {
+  slab->state = STATE_FULL;
+  slab->countdown = (int16_t)full_gives(slab->u.slab.slots);
+  list_push(&heap->slabs[slab->class].full, slab);
 }
 
-/* Slabs have gone back and none was made: the thread is giving up its memory. Current slabs are not counted down, so
- * those that have become empty are looked for; the fewer slabs are left, the more often. */
-void fh_slab_give_empty(fh_heap *heap) {
-  for (unsigned class = 1; class < FH_CLASSES; class ++) {
-    fh_span *slab = current(heap, class);
-    if (slab != &fh_no_slab && fh_slab_live(slab) == 0) {
-      make_current(heap, class, &fh_no_slab);
-      slab_list(heap, slab, 0);
-    }
+static void give_page(fh_heap *heap, fh_span *slab) {
+  fh_slabs *slabs = &heap->slabs[slab->class];
+  if (slabs->growing == slab) {
+    slabs->growing = NULL;
   }
-  heap->slab_gives = 0;
+  if (--slabs->count == 0) {
+    slabs->early = 0;
+  }
+  heap->slab_count--;
+  heap->slab_gives++;
+  fh_pages_give(slab);
+}
+
+/* Lists a slab that has free slots by the `live` others. */
+static void list_partial(fh_heap *heap, fh_span *slab, unsigned live) {
+  unsigned step = step_of(slab->u.slab.slots);
+  slab->state = (uint8_t)((live - 1) / step);
+  slab->countdown = (int16_t)(live - slab->state * step);
+  list_push(&heap->slabs[slab->class].partial[slab->state], slab);
 }
 
 /* The countdown of a slab has reached 0. */
-void fh_slab_event(fh_heap *heap, fh_span *slab) {
-  unsigned slots = slab->u.slab.slots;
-  if (slab->state == STATE_CURRENT) {
-    slab->countdown = INT32_MAX;
-    return;
-  }
+static fh_noinline void slab_event(fh_heap *heap, fh_span *slab) {
+  unsigned live = (unsigned)fh_slab_live(slab);
   list_remove(slab);
-  slab_list(heap, slab, slab->state == STATE_FULL ? slots - full_frees(slots) : slab->state * step_of(slots));
-  if (heap->slab_gives >= 4 && heap->slab_gives >= heap->slab_count / 4) {
-    fh_slab_give_empty(heap);
+  if (live == 0) {
+    give_page(heap, slab);
+  } else {
+    list_partial(heap, slab, live);
   }
 }
 
-/* Lists the slots of the next 4 KiB, in address order, so that memory is touched only when reached. */
-static void carve(fh_span *slab) {
+void *fh_slab_return(fh_heap *heap, void *first, unsigned count) {
+  for (void *slot = first; count != 0; count--, slot = first) {
+    fh_span *slab = fh_arena_find(slot);
+    first = *(void **)slot;
+    *(void **)slot = slab->free;
+    slab->free = slot;
+    if (fh_unlikely(--slab->countdown == 0)) {
+      slab_event(heap, slab);
+    }
+  }
+  return first;
+}
+
+bool fh_slab_shrinks(const fh_heap *heap) { return heap->slab_gives >= 4 && heap->slab_gives >= heap->slab_count / 4; }
+
+/* The slots of the next 4 KiB as a list in address order, so that memory is touched only when reached; of memory that
+ * was asked for already all that is left. */
+static void *carve(fh_slabs *slabs, fh_span *slab, unsigned *count) {
   size_t size = fh_class_bytes(slab->class);
-  unsigned from = slab->u.slab.carved, more = (unsigned)fh_max(4096 / size, 1);
-  unsigned to = (unsigned)fh_min(from + more, slab->u.slab.slots);
-  char *at = slab->start + from * size;
-  slab->free = at;
+  unsigned from = slab->u.slab.carved, slots = slab->u.slab.slots;
+  unsigned more = slabs->count >= POPULATE_COUNT ? slots : (unsigned)fh_max(4096 / size, 1);
+  unsigned to = (unsigned)fh_min(from + more, slots);
+  char *first = slab->start + from * size, *at = first;
   for (unsigned i = from; i + 1 < to; i++, at += size) {
     *(void **)(void *)at = at + size;
   }
   *(void **)(void *)at = NULL;
   slab->u.slab.carved = (uint16_t)to;
+  if (to == slots) {
+    slabs->growing = NULL;
+  }
+  *count = to - from;
+  return first;
 }
 
 static fh_span *slab_make(fh_heap *heap, unsigned class) {
   fh_span *slab = fh_pages_take(1, 1, FH_SPAN_SLAB);
   if (slab != NULL) {
     slab->class = (uint8_t) class;
+    slab->cache = (uint16_t)offsetof(fh_heap, cache[class]);
     slab->u.slab.carved = 0;
     slab->u.slab.slots = (uint16_t)(FH_PAGE_SIZE / fh_class_bytes(class));
     slab->free = NULL;
     __atomic_store_n(&slab->heap, heap, __ATOMIC_RELAXED);
-    fh_span_set_owner(slab, heap->owner);
+    fh_span_set_owner(slab, heap);
     heap->slab_count++;
     heap->slab_gives = 0;
+    heap->slabs[class].growing = slab;
     if (++heap->slabs[class].count >= POPULATE_COUNT && slab->fresh) {
       fh_os_populate(slab->start, FH_PAGE_SIZE);
     }
+    list_full(heap, slab);
   }
   return slab;
 }
 
-static fh_span *slab_partial(fh_heap *heap, unsigned class) {
+/* The fullest of the partial slabs, all of its free slots. */
+static void *take_partial(fh_heap *heap, unsigned class, unsigned *count) {
   for (unsigned q = FH_FULLNESS; q-- != 0;) {
     fh_hole *list = &heap->slabs[class].partial[q];
     if (list->next != list) {
       fh_span *slab = slab_of(list->next);
+      void *first = slab->free;
+      *count = slab->u.slab.carved - (unsigned)fh_slab_live(slab);
       list_remove(slab);
-      return slab;
+      slab->free = NULL;
+      list_full(heap, slab);
+      return first;
     }
   }
   return NULL;
 }
 
-/* Makes sure that the current slab of the class has a free slot. */
-static bool refill(fh_heap *heap, unsigned class) {
-  fh_span *slab = current(heap, class);
-  if (slab->free != NULL) {
-    return true;
+/* What a full slab has gathered since it was listed, before memory is taken that was never touched. */
+static void *take_full(fh_slabs *slabs, fh_span *slab, unsigned *count) {
+  void *first = slab->free;
+  *count = slabs->growing->u.slab.carved - (unsigned)fh_slab_live(slab);
+  slab->free = NULL;
+  slab->countdown = (int16_t)full_gives(slab->u.slab.slots);
+  return first;
+}
+
+void *fh_slab_refill(fh_heap *heap, unsigned class, unsigned *count) {
+  fh_slabs *slabs = &heap->slabs[class];
+  void *first = take_partial(heap, class, count);
+  if (first != NULL) {
+    return first;
   }
-  if (slab->u.slab.carved == slab->u.slab.slots) { /* also holds for fh_no_slab */
-    if (slab != &fh_no_slab) {
-      slab_list(heap, slab, slab->u.slab.slots);
-    }
-    slab = slab_partial(heap, class);
-    if (slab == NULL) {
-      slab = slab_make(heap, class);
-    }
-    make_current(heap, class, slab == NULL ? &fh_no_slab : slab);
-    if (slab == NULL) {
-      return false;
-    }
+  if (slabs->growing == NULL && slab_make(heap, class) == NULL) {
+    return NULL;
   }
-  if (slab->free == NULL) {
-    carve(slab);
-  }
-  return true;
+  bool gathered = slabs->growing->free != NULL;
+  return gathered ? take_full(slabs, slabs->growing, count) : carve(slabs, slabs->growing, count);
 }
 
 /* The first slot of a class touches a page of the kernel's, and most threads want most classes for a few objects only.
@@ -191,68 +201,22 @@ bool fh_slab_early(fh_heap *heap, unsigned class) {
   return true;
 }
 
-void *fh_slab_take(fh_heap *heap, unsigned class) {
-  if (!refill(heap, class)) {
-    return NULL;
-  }
-  fh_span *slab = current(heap, class);
-  void *slot = slab->free;
-  slab->free = *(void **)slot;
-  return slot;
-}
-
-static void check_slot(const char *call, const fh_span *slab, const void *pointer) {
+static void check_slot(const char *call, const fh_heap *heap, const fh_span *slab, const void *pointer) {
   size_t offset = (size_t)((const char *)pointer - slab->start), size = fh_class_bytes(slab->class);
   if (offset % size != 0 || offset / size >= slab->u.slab.carved) {
     fh_fatal(call, pointer, "not the start of an allocation");
   }
-  if (slab->free == pointer) {
+  if (heap->cache[slab->class].first == pointer || slab->free == pointer) {
     fh_fatal(call, pointer, "freed already (double free)");
   }
 }
 
 void fh_slab_give(fh_heap *heap, const char *call, fh_span *slab, void *pointer) {
-  check_slot(call, slab, pointer);
-  *(void **)pointer = slab->free;
-  slab->free = pointer;
-  if (--slab->countdown == 0) {
-    fh_slab_event(heap, slab);
-  }
-}
-
-size_t fh_slab_live(const fh_span *slab) {
-  size_t live = slab->u.slab.carved;
-  for (void *slot = slab->free; slot != NULL && live != 0; slot = *(void **)slot) {
-    live--;
-  }
-  return live;
-}
-
-void fh_slab_park(fh_heap *heap) {
-  for (unsigned class = 1; class < FH_CLASSES; class ++) {
-    fh_span *slab = current(heap, class);
-    make_current(heap, class, &fh_no_slab);
-    if (slab != &fh_no_slab) {
-      slab_list(heap, slab, (unsigned)fh_slab_live(slab));
-    }
-  }
-}
-
-static void own_list(fh_hole *list, void *owner) {
-  for (fh_hole *link = list->next; link != list; link = link->next) {
-    fh_span_set_owner(slab_of(link), owner);
-  }
-}
-
-void fh_slab_own(fh_heap *heap, void *owner) {
-  heap->owner = owner;
-  for (unsigned class = 1; class < FH_CLASSES; class ++) {
-    own_list(&heap->slabs[class].full, owner);
-    for (unsigned q = 0; q < FH_FULLNESS; q++) {
-      own_list(&heap->slabs[class].partial[q], owner);
-    }
-    if (current(heap, class) != &fh_no_slab) {
-      fh_span_set_owner(current(heap, class), owner);
-    }
+  fh_cache *cache = &heap->cache[slab->class];
+  check_slot(call, heap, slab, pointer);
+  *(void **)pointer = cache->first;
+  cache->first = pointer;
+  if (--cache->room < 0) {
+    fh_cache_overflow(cache, heap);
   }
 }

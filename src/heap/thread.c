@@ -7,10 +7,8 @@
 #include "os/os.h"
 #include "pages/meta.h"
 
-#define NO &fh_no_slab
-#define NO_8 NO, NO, NO, NO, NO, NO, NO, NO
-fh_thread_local fh_thread fh_this = {.bins = {NO_8, NO_8, NO_8, NO_8, NO_8, NO_8, NO_8, NO_8, NO}};
-_Static_assert(FH_GRAINS == 65, "one initializer a grain");
+fh_heap fh_no_heap;
+fh_thread_local fh_thread fh_this = {.fast = &fh_no_heap};
 
 static fh_heap *all_heaps;    /* atomic; only ever pushed to */
 static fh_heap *first_orphan; /* under the orphan lock */
@@ -22,11 +20,7 @@ static fh_heap *heap_make(void) {
   if (heap == NULL) {
     return NULL;
   }
-  for (unsigned grain = 0; grain < FH_GRAINS; grain++) {
-    heap->parked[grain] = &fh_no_slab;
-  }
   fh_slab_start(heap);
-  heap->bins = heap->parked;
   heap->chunks.heap = heap;
   heap->next = __atomic_load_n(&all_heaps, __ATOMIC_RELAXED);
   while (!__atomic_compare_exchange_n(&all_heaps, &heap->next, heap, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
@@ -51,16 +45,7 @@ static void push_orphan(fh_heap *heap) {
 
 static void move_in(fh_heap *heap) {
   fh_this.heap = heap;
-  if (fh_counting) {
-    return; /* as it was parked: no fast path finds anything */
-  }
-  for (unsigned grain = 0; grain < FH_GRAINS; grain++) {
-    fh_this.bins[grain] = heap->parked[grain];
-    heap->parked[grain] = &fh_no_slab;
-  }
-  heap->bins = fh_this.bins;
-  fh_this.fast = heap;
-  fh_slab_own(heap, fh_self());
+  fh_this.fast = fh_counting ? &fh_no_heap : heap;
 }
 
 static void move_out(void *value) {
@@ -71,11 +56,10 @@ static void move_out(void *value) {
   }
   fh_remote_post_all(heap);
   fh_remote_drain(heap);
-  fh_slab_park(heap);
+  fh_cache_flush(heap);
   fh_chunk_trim(&heap->chunks);
-  heap->bins = heap->parked;
-  fh_slab_own(heap, NULL);
-  fh_this.heap = fh_this.fast = NULL;
+  fh_this.heap = NULL;
+  fh_this.fast = &fh_no_heap;
   fh_this.ended = 1;
   fh_orphans_lock();
   push_orphan(heap);

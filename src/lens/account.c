@@ -12,6 +12,17 @@ static void count_slab(fh_account *out, const fh_span *slab) {
   out->class_slots[slab->class] += slab->u.slab.slots;
 }
 
+/* What waits in thread caches was counted with its slabs. */
+static void count_caches(fh_account *out, const fh_heap *heap) {
+  for (unsigned class = 1; class < FH_CLASSES; class ++) {
+    int32_t held = fh_racy_load(heap->cache[class].limit) - fh_racy_load(heap->cache[class].room);
+    uint64_t slots = held < 0 ? 0 : fh_min((uint64_t)held, out->class_live[class]);
+    out->class_live[class] -= slots;
+    out->slab_live -= slots * fh_class_bytes(class);
+    out->slab_free += slots * fh_class_bytes(class);
+  }
+}
+
 static void count_hole(fh_account *out, uint64_t bytes) {
   unsigned at = 0;
   for (uint64_t below = 256; at < FH_HOLE_SIZES - 1 && bytes >= below; below *= 4) {
@@ -69,6 +80,7 @@ void fh_account_read(fh_account *out) {
     count_arena(out, &fh_arenas[i]);
   }
   for (fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
+    count_caches(out, heap);
     fh_chunk_walk(&heap->chunks, count_chunk, out);
   }
 }

@@ -42,10 +42,12 @@ typedef enum fh_span_kind {
 struct fh_heap;
 
 typedef struct fh_span {
-  /* Slab: the thread that frees into it without asking; else NULL. Only that thread writes free and countdown. */
-  void *owner;
-  void *free;           /* slab: its free slots, last freed first */
-  int32_t countdown;    /* slab: frees until something must be done */
+  /* Slab: its heap, whose thread frees into it without asking; else NULL. Only that thread writes free and countdown.
+   */
+  struct fh_heap *owner;
+  void *free;           /* slab: its free slots, last given back first */
+  int16_t countdown;    /* slab: slots given back until something must be done */
+  uint16_t cache;       /* slab: where in its heap the thread cache of its class lies, in bytes */
   uint8_t kind;         /* fh_span_kind */
   uint8_t class;        /* slab: size class */
   uint8_t state;        /* slab: which list it is on */
@@ -74,7 +76,7 @@ fh_inline void fh_span_set_kind(fh_span *span, fh_span_kind kind) {
   __atomic_store_n(&span->kind, (uint8_t)kind, __ATOMIC_RELAXED);
 }
 
-fh_inline void fh_span_set_owner(fh_span *span, void *owner) {
+fh_inline void fh_span_set_owner(fh_span *span, struct fh_heap *owner) {
   __atomic_store_n(&span->owner, owner, __ATOMIC_RELAXED);
 }
 

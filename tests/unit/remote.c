@@ -146,7 +146,7 @@ static int start(void **state) {
   (void)state;
   fh_free(fh_malloc(1)); /* this thread has its heap */
   fh_trim(0);
-  fh_slab_give_empty(fh_heap_mine());
+  fh_cache_flush(fh_heap_mine());
   return 0;
 }
 
@@ -158,6 +158,7 @@ static void slots_come_back(void **state) {
   take_checked(BYTES, SLOTS);
   fh_span *slab = fh_arena_find(blocks.at[0]);
   assert_int_equal(fh_slab_live(slab), SLOTS);
+  assert_null(fh_heap_mine()->cache[slab->class].first); /* all are with the program */
   in_a_thread(give_many, &blocks);
   assert_int_equal(inbox_count(), SLOTS);
   size_t pages = pages_used();
@@ -167,6 +168,7 @@ static void slots_come_back(void **state) {
     assert_true(inbox_is_empty()); /* the first slow call took them in */
   }
   assert_int_equal(pages_used(), pages);
+  assert_null(fh_heap_mine()->cache[slab->class].first);
   assert_int_equal(fh_slab_live(slab), SLOTS);
   for (size_t i = 0; i < SLOTS; i++) {
     fh_free(again[i]);
@@ -276,7 +278,7 @@ static void heaps_are_inherited(void **state) {
   fh_heap *owner = fh_span_heap(fh_arena_find(blocks.at[0]));
   assert_ptr_not_equal(owner, fh_heap_mine());
   assert_int_equal(__atomic_load_n(&owner->state, __ATOMIC_ACQUIRE), FH_HEAP_ORPHAN);
-  assert_null(fh_arena_find(blocks.at[0])->owner);
+  assert_ptr_equal(fh_arena_find(blocks.at[0])->owner, owner); /* no thread has it as its own */
   memcpy(other, blocks.at, 3 * sizeof *other);
   size_t before = heaps();
   in_a_thread(take_many, &blocks);

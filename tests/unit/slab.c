@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "freehold/freehold.h"
-#include "heap/heap.h"
+#include "heap/fast.h"
 #include "unit/slabs.h"
 
 /* The table. */
@@ -68,7 +68,7 @@ static size_t pages_used(void) {
 static fh_heap *empty_heap(void) {
   fh_heap *heap = fh_heap_mine();
   assert_non_null(heap);
-  fh_slab_give_empty(heap);
+  fh_cache_flush(heap);
   assert_int_equal(heap->slab_count, 0);
   slabs_at_once(heap);
   return heap;
@@ -131,25 +131,79 @@ static void aligned_slots(void **state) {
   }
 }
 
+static size_t cached(const fh_heap *heap, size_t bytes) {
+  const fh_cache *cache = &heap->cache[fh_class_of(bytes)];
+  size_t count = 0;
+  for (void *slot = cache->first; slot != NULL; slot = *(void **)slot) {
+    count++;
+  }
+  assert_int_equal(count, cache->limit - cache->room);
+  return count;
+}
+
+/* What is used of a slab is with the program or in the cache. */
 static void live_slots_are_counted(void **state) {
   size_t bytes = 80, each = slots_of(bytes);
+  fh_heap *heap = empty_heap();
   (void)state;
-  empty_heap();
   fh_span *slab = NULL;
   for (size_t i = 0; i < each; i++) {
     slots[i] = fh_malloc(bytes);
     slab = slab_at(slots[i]);
-    assert_int_equal(fh_slab_live(slab), i + 1);
+    assert_int_equal(fh_slab_live(slab), i + 1 + cached(heap, bytes));
     assert_true(slab->u.slab.carved >= i + 1 && slab->u.slab.carved <= i + 1 + 4096 / bytes); /* reached in steps */
   }
   for (size_t i = 0; i < each; i += 2) {
     fh_free(slots[i]);
-    assert_int_equal(fh_slab_live(slab), each - i / 2 - 1);
+    assert_int_equal(fh_slab_live(slab), each - i / 2 - 1 + cached(heap, bytes));
   }
+  fh_cache_flush(heap);
+  assert_int_equal(fh_slab_live(slab), each / 2);
+  assert_int_equal(cached(heap, bytes), 0);
   for (size_t i = 1; i < each; i += 2) {
     fh_free(slots[i]);
   }
-  assert_int_equal(fh_slab_live(slab), 0);
+  empty_heap();
+}
+
+/* A program that frees and never asks keeps few slots in its cache; one that does both in turn keeps more, within what
+ * its slots allow. */
+static void caches_learn(void **state) {
+  size_t bytes = 64, each = slots_of(bytes), class = fh_class_of(bytes);
+  fh_heap *heap = (fill(bytes, SLABS), fh_heap_mine());
+  (void)state;
+  for (unsigned round = 0; round < 8; round++) {
+    for (size_t i = 0; i < 200; i++) {
+      fh_free(slots[i * 7]);
+    }
+    for (size_t i = 0; i < 200; i++) {
+      slots[i * 7] = fh_malloc(bytes);
+    }
+  }
+  size_t most = heap->slabs[class].most;
+  assert_true(most > 8 && most <= SLABS * each / 16);
+  size_t last = 0;
+  for (size_t i = 0; i < SLABS * each; i++) {
+    fh_free(slots[i]);
+    last = cached(heap, bytes);
+    assert_true(i < each || last <= 2 * most);
+  }
+  assert_true(heap->slabs[class].most == 8 && last <= 16);
+  empty_heap();
+}
+
+/* What was freed last is taken first, from whatever slab. */
+static void last_freed_is_first_taken(void **state) {
+  size_t bytes = 256, each = slots_of(bytes);
+  (void)state;
+  fill(bytes, 3);
+  for (unsigned i = 0; i < 3; i++) {
+    fh_free(slots[i * each + 5]);
+  }
+  for (unsigned i = 3; i-- != 0;) {
+    assert_ptr_equal(fh_malloc(bytes), slots[i * each + 5]);
+  }
+  give(0, 3 * each);
   empty_heap();
 }
 
@@ -166,10 +220,11 @@ static void emptied_slabs_go_back(void **state) {
   give(0, each - 1);
   assert_int_equal(pages_used(), before + SLABS); /* one slot holds the page */
   give(each - 1, each);
+  fh_cache_flush(heap);
   assert_int_equal(pages_used(), before + SLABS - 1);
   assert_int_not_equal(fh_span_kind_of(fh_arena_find(start)), FH_SPAN_SLAB);
   give(each, SLABS * each);
-  assert_true(pages_used() <= before + 1); /* the current one may stay */
+  assert_true(pages_used() <= before + 1); /* what the cache holds lies in the last one */
   empty_heap();
   assert_int_equal(pages_used(), before);
 }
@@ -183,6 +238,7 @@ static void sparse_slabs_stay(void **state) {
     give(slab * each + 1, (slab + 1) * each);
   }
   assert_int_equal(pages_used(), before + SLABS);
+  fh_cache_flush(fh_heap_mine());
   for (size_t slab = 0; slab < SLABS; slab++) {
     assert_int_equal(fh_slab_live(slab_at(slots[slab * each])), 1);
     fh_free(slots[slab * each]);
@@ -220,6 +276,7 @@ static void full_slabs_are_used_again(void **state) {
     fh_span *first = slab_at(slots[0]);
     assert_true(within(&heap->slabs[first->class].full, first));
     give(0, few);
+    fh_cache_flush(heap);
     assert_true(is_partial(heap, first));
     assert_false(within(&heap->slabs[first->class].full, first));
     size_t pages = pages_used();
@@ -244,20 +301,21 @@ static void fullest_serve_first(void **state) {
   fh_span *sparse = slab_at(slots[0]), *dense = slab_at(slots[each]);
   give(0, each - 20);
   give(each, each + 100);
+  fh_cache_flush(fh_heap_mine());
   for (size_t i = 0; i < 100; i++) {
     slots[each + i] = fh_malloc(bytes);
     assert_ptr_equal(slab_at(slots[each + i]), dense);
   }
   slots[0] = fh_malloc(bytes);
   assert_ptr_equal(slab_at(slots[0]), sparse);
-  assert_int_equal(fh_slab_live(sparse), 21);
+  assert_int_equal(fh_slab_live(sparse), 21 + cached(fh_heap_mine(), bytes));
   fh_free(slots[0]);
   give(each - 20, 3 * each);
   empty_heap();
 }
 
-/* No slab is current when a thread leaves its heap; all that holds something is on a list, and serves again. */
-static void parked_slabs_are_listed(void **state) {
+/* A flush leaves nothing in the caches; slabs that hold something are on a list, and serve again. */
+static void flushed_slabs_are_listed(void **state) {
   size_t bytes = 208;
   fh_heap *heap = empty_heap();
   (void)state;
@@ -265,9 +323,10 @@ static void parked_slabs_are_listed(void **state) {
   fh_span *slab = slab_at(kept);
   fh_free(gone);
   assert_int_equal(heap->slab_count, 2);
-  fh_slab_park(heap);
-  for (unsigned grain = 0; grain < FH_GRAINS; grain++) {
-    assert_ptr_equal(heap->bins[grain], &fh_no_slab);
+  fh_cache_flush(heap);
+  for (unsigned class = 1; class < FH_CLASSES; class ++) {
+    assert_null(heap->cache[class].first);
+    assert_int_equal(heap->cache[class].room, heap->cache[class].limit);
   }
   assert_int_equal(heap->slab_count, 1); /* the empty one went back */
   assert_true(is_partial(heap, slab));
@@ -279,25 +338,20 @@ static void parked_slabs_are_listed(void **state) {
   empty_heap();
 }
 
-static void owner_is_written_everywhere(void **state) {
+/* So that its thread alone frees into it without asking. */
+static void slabs_say_whose_they_are(void **state) {
   size_t bytes = 512, each = slots_of(bytes);
-  fh_heap *heap = fh_heap_mine();
-  int someone;
   (void)state;
   fill(bytes, 3);
-  give(0, 4); /* one partial, one full, one current */
-  void *me = heap->owner;
-  assert_non_null(me);
-  fh_slab_own(heap, &someone);
   for (size_t i = 0; i < 3; i++) {
-    assert_ptr_equal(slab_at(slots[i * each + 4])->owner, &someone);
+    assert_ptr_equal(slab_at(slots[i * each])->owner, fh_heap_mine());
+    assert_ptr_equal(fh_cache_at(fh_heap_mine(), slab_at(slots[i * each])->cache),
+                     &fh_heap_mine()->cache[fh_class_of(bytes)]);
   }
-  fh_slab_own(heap, me);
-  for (size_t i = 0; i < 3; i++) {
-    assert_ptr_equal(slab_at(slots[i * each + 4])->owner, me);
-  }
-  give(4, 3 * each);
+  char *start = slab_at(slots[0])->start;
+  give(0, 3 * each);
   empty_heap();
+  assert_null(fh_arena_find(start)->owner);
 }
 
 /* A thread that wants a class for a few objects only does not get a page for them. */
@@ -317,11 +371,11 @@ static void few_objects_lie_in_the_chunk_heap(void **state) {
     assert_int_equal(heap->slab_count, 0);
     slots[few] = fh_malloc(64);
     fh_span *slab = slab_at(slots[few]);
-    assert_int_equal(fh_slab_live(slab), 1);
+    assert_int_equal(fh_slab_live(slab), 1 + cached(heap, 64));
     for (size_t i = 0; i <= few; i++) {
       fh_free(slots[i]);
     }
-    fh_slab_give_empty(heap);
+    fh_cache_flush(heap);
     assert_int_equal(heap->slab_count, 0);
   }
 }
@@ -334,12 +388,14 @@ int main(void) {
       cmocka_unit_test(slabs_hold_what_they_say),
       cmocka_unit_test(aligned_slots),
       cmocka_unit_test(live_slots_are_counted),
+      cmocka_unit_test(caches_learn),
+      cmocka_unit_test(last_freed_is_first_taken),
       cmocka_unit_test(emptied_slabs_go_back),
       cmocka_unit_test(sparse_slabs_stay),
       cmocka_unit_test(full_slabs_are_used_again),
       cmocka_unit_test(fullest_serve_first),
-      cmocka_unit_test(parked_slabs_are_listed),
-      cmocka_unit_test(owner_is_written_everywhere),
+      cmocka_unit_test(flushed_slabs_are_listed),
+      cmocka_unit_test(slabs_say_whose_they_are),
       cmocka_unit_test(few_objects_lie_in_the_chunk_heap),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
