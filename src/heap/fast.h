@@ -28,7 +28,8 @@ fh_inline fh_cache *fh_cache_at(fh_heap *heap, size_t offset) { return (fh_cache
 
 fh_inline void *fh_fast_malloc(size_t bytes) {
   if (fh_likely(bytes <= FH_SLAB_MAX)) {
-    fh_cache *cache = fh_cache_at(fh_this.fast, fh_cache_of_grain[(bytes + 15) >> 4]);
+    fh_heap *heap = fh_this.fast;
+    fh_cache *cache = fh_cache_at(heap, heap->cache_of_grain[(bytes + 15) >> 4]);
     void *slot = cache->first;
     if (fh_likely(slot != NULL)) {
       cache->first = *(void **)slot;

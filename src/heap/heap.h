@@ -35,11 +35,10 @@ typedef struct fh_cache {
 typedef struct fh_slabs {
   fh_hole partial[FH_FULLNESS];
   fh_hole full;
-  fh_span *growing;  /* the one that has slots not carved yet; NULL: none */
-  size_t count;      /* slabs of this class, all on a list */
-  uint32_t early;    /* bytes that the chunk heap served in place of a first slab */
-  uint16_t most;     /* slots that the cache is to hold at most */
-  uint16_t returned; /* slots that overflowed since the cache was last empty */
+  fh_span *growing; /* the one that has slots not carved yet; NULL: none */
+  size_t count;     /* slabs of this class, all on a list */
+  size_t out;       /* slots with the program or in the cache */
+  size_t early;     /* bytes that the chunk heap served in place of a first slab */
 } fh_slabs;
 
 /* Frees for one other heap, linked through their first word. */
@@ -52,7 +51,8 @@ typedef struct fh_batch {
 enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copied by fork */ };
 
 typedef struct fh_heap {
-  fh_cache cache[FH_CLASSES]; /* first: the fast path reaches it by short displacements */
+  fh_cache cache[FH_CLASSES];
+  uint16_t cache_of_grain[FH_GRAINS]; /* where in the heap the cache for a size lies, by grain of 16 bytes */
   fh_slabs slabs[FH_CLASSES];
   size_t slab_count; /* slabs of this heap */
   size_t slab_gives; /* of them given back since one was made, or since the caches were last flushed */
@@ -72,14 +72,12 @@ bool fh_slab_early(fh_heap *,
 void *fh_slab_take(fh_heap *, unsigned class);
 void fh_slab_give(fh_heap *, const char *call, fh_span *, void *pointer);
 void *fh_slab_refill(fh_heap *, unsigned class, unsigned *count); /* a list of free slots; NULL: no memory */
-void *fh_slab_return(fh_heap *, void *first, unsigned count);     /* from a cache; what follows in the list */
+void *fh_slab_return(fh_heap *, unsigned class, void *first,
+                     unsigned count);  /* from a cache; what follows in the list */
 bool fh_slab_shrinks(const fh_heap *); /* slabs go back and none is made: the thread is giving up its memory */
 size_t fh_slab_live(const fh_span *);  /* slots in the hands of the program or of the cache */
 void fh_cache_overflow(fh_cache *, fh_heap *);
 void fh_cache_flush(fh_heap *); /* all caches, into their slabs; those that hold nothing go back */
-
-/* Where the cache for a size lies in a heap, by grain of 16 bytes. */
-extern fh_hidden const uint16_t fh_cache_of_grain[FH_GRAINS];
 
 /* Stands in where a thread has no heap, or is not to take the fast path: nothing is ever free in it. */
 extern fh_hidden fh_heap fh_no_heap;

@@ -40,6 +40,9 @@ void fh_slab_start(fh_heap *heap) {
       slabs->partial[q] = (fh_hole){&slabs->partial[q], &slabs->partial[q]};
     }
   }
+  for (unsigned grain = 0; grain < FH_GRAINS; grain++) {
+    heap->cache_of_grain[grain] = (uint16_t)offsetof(fh_heap, cache[fh_class_of(grain * 16)]);
+  }
 }
 
 /* Used slots from one list of partial slabs to the next: few lists for slabs of few slots. */
@@ -84,7 +87,7 @@ static void list_partial(fh_heap *heap, fh_span *slab, unsigned live) {
   list_push(&heap->slabs[slab->class].partial[slab->state], slab);
 }
 
-/* The countdown of a slab has reached 0. */
+/* The countdown of a slab has reached 0, or passed it. */
 static fh_noinline void slab_event(fh_heap *heap, fh_span *slab) {
   unsigned live = (unsigned)fh_slab_live(slab);
   list_remove(slab);
@@ -95,28 +98,41 @@ static fh_noinline void slab_event(fh_heap *heap, fh_span *slab) {
   }
 }
 
-void *fh_slab_return(fh_heap *heap, void *first, unsigned count) {
-  for (void *slot = first; count != 0; count--, slot = first) {
-    fh_span *slab = fh_arena_find(slot);
-    first = *(void **)slot;
-    *(void **)slot = slab->free;
-    slab->free = slot;
-    if (fh_unlikely(--slab->countdown == 0)) {
-      slab_event(heap, slab);
+/* Links what lies from first to last in one list to the slots of their slab. */
+static void splice(fh_heap *heap, void *first, void *last, int count) {
+  fh_span *slab = fh_arena_find(first);
+  *(void **)last = slab->free;
+  slab->free = first;
+  slab->countdown = (int16_t)(slab->countdown - count);
+  if (fh_unlikely(slab->countdown <= 0)) {
+    slab_event(heap, slab);
+  }
+}
+
+/* Neighbours in the list that are of one slab go back together: what was made in a row is often freed in a row. */
+void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count) {
+  heap->slabs[class].out -= count;
+  while (count != 0) {
+    void *last = first, *next = *(void **)first;
+    int run = 1;
+    for (; --count != 0 && ((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE; run++) {
+      last = next;
+      next = *(void **)last;
     }
+    splice(heap, first, last, run);
+    first = next;
   }
   return first;
 }
 
 bool fh_slab_shrinks(const fh_heap *heap) { return heap->slab_gives >= 4 && heap->slab_gives >= heap->slab_count / 4; }
 
-/* The slots of the next 4 KiB as a list in address order, so that memory is touched only when reached; of memory that
- * was asked for already all that is left. */
+/* The slots of the next 4 KiB as a list in address order, so that memory is touched only when reached, and is still in
+ * the processor's first cache when it is used. */
 static void *carve(fh_slabs *slabs, fh_span *slab, unsigned *count) {
   size_t size = fh_class_bytes(slab->class);
   unsigned from = slab->u.slab.carved, slots = slab->u.slab.slots;
-  unsigned more = slabs->count >= POPULATE_COUNT ? slots : (unsigned)fh_max(4096 / size, 1);
-  unsigned to = (unsigned)fh_min(from + more, slots);
+  unsigned more = (unsigned)fh_max(4096 / size, 1), to = (unsigned)fh_min(from + more, slots);
   char *first = slab->start + from * size, *at = first;
   for (unsigned i = from; i + 1 < to; i++, at += size) {
     *(void **)(void *)at = at + size;
