@@ -5,6 +5,7 @@
 #include "heap/internal.h"
 #include "heap/large.h"
 #include "heap/quick.h"
+#include "heap/remote.h"
 
 /* What a thread does for others before it asks for more memory. */
 static void take_in(fh_heap *heap) { fh_remote_drain(heap); }
@@ -133,10 +134,14 @@ static fh_noinline void free_slower(const char *call, void *pointer) {
   size_t bytes = fh_block_usable(call, pointer);
   mine = fh_heap_mine();
   if (mine != NULL) {
-    fh_remote_give(mine, to, pointer, bytes);
+    fh_remote_give(mine, to, call, pointer, bytes);
   } else {
     fh_remote_post_one(to, pointer);
   }
+}
+
+static fh_noinline void free_slot_elsewhere(void *pointer, const char *call, fh_heap *mine, fh_heap *to) {
+  fh_remote_give(mine, to, call, pointer, FH_REMOTE_SHARE);
 }
 
 /* A chunk of the thread's own heap goes to its quick list; a slot of another's is a message. Everything else is rare.
@@ -148,11 +153,12 @@ fh_noinline void fh_free_slow(void *pointer, const char *call) {
     fh_span *span = fh_racy_load(fh_first_spans) + (offset >> FH_PAGE_SHIFT);
     fh_heap *to = fh_span_heap(span);
     unsigned kind = fh_span_kind_of(span);
-    if (to == mine && kind >= FH_SPAN_CHUNKS && fh_quick_give(&mine->chunks, pointer)) {
-      return;
-    }
-    if (to != mine && kind == FH_SPAN_SLAB && mine != &fh_no_heap) {
-      fh_remote_give(mine, to, pointer, fh_class_bytes(span->class));
+    if (to == mine) {
+      if (kind >= FH_SPAN_CHUNKS && fh_quick_give(&mine->chunks, pointer)) {
+        return;
+      }
+    } else if (kind == FH_SPAN_SLAB && mine != &fh_no_heap) {
+      free_slot_elsewhere(pointer, call, mine, to);
       return;
     }
   }

@@ -52,6 +52,16 @@ fh_noinline void fh_cache_overflow(fh_cache *cache, fh_heap *heap) {
   }
 }
 
+bool fh_cache_fill(fh_heap *heap, unsigned class, void *first, unsigned count) {
+  fh_cache *cache = &heap->cache[class];
+  if (cache->first != NULL) {
+    return false;
+  }
+  cache->first = first;
+  set_room(cache, count, most_of(heap, class));
+  return true;
+}
+
 void *fh_slab_take(fh_heap *heap, unsigned class) {
   fh_cache *cache = &heap->cache[class];
   void *slot = cache->first;
@@ -64,8 +74,7 @@ void *fh_slab_take(fh_heap *heap, unsigned class) {
   slot = fh_slab_refill(heap, class, &count);
   if (slot != NULL) {
     heap->slabs[class].out += count;
-    cache->first = *(void **)slot;
-    set_room(cache, count - 1, most_of(heap, class));
+    fh_cache_fill(heap, class, *(void **)slot, count - 1);
   }
   return slot;
 }

@@ -19,8 +19,9 @@
 #define FH_CHUNK_RETAIN ((size_t)256 << 10) /* dirty bytes in big holes of a heap, beside 1/16 of its live bytes */
 #define FH_CHUNK_WIDEN ((size_t)4 << 20)    /* that much more at most while purging proves to be wasted work */
 #define FH_REMOTE_BYTES ((size_t)64 << 10)  /* bytes in a batch */
+#define FH_REMOTE_SHARE (FH_REMOTE_BYTES / FH_REMOTE_MOST)
 
-enum { FH_FULLNESS = 4, FH_REMOTE_SLOTS = 8 };
+enum { FH_FULLNESS = 4, FH_REMOTE_SLOTS_SHIFT = 5, FH_REMOTE_SLOTS = 1 << FH_REMOTE_SLOTS_SHIFT };
 
 /* The free slots of one class that a thread has at hand: taken out of their slabs, not in the program's hands. `room`
  * counts pushes until it is full; how many it holds is the rest of `limit`. */
@@ -43,9 +44,9 @@ typedef struct fh_slabs {
 
 /* Frees for one other heap, linked through their first word. */
 typedef struct fh_batch {
-  struct fh_heap *to;
+  struct fh_heap *to; /* NULL: it is empty */
   void *first, *last;
-  size_t count, bytes;
+  int64_t room; /* bytes until it is posted; a free counts as FH_REMOTE_SHARE at least */
 } fh_batch;
 
 enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copied by fork */ };
@@ -57,11 +58,12 @@ typedef struct fh_heap {
   size_t slab_count; /* slabs of this heap */
   size_t slab_gives; /* of them given back since one was made, or since the caches were last flushed */
   fh_batch out[FH_REMOTE_SLOTS];
-  void *inbox;          /* atomic: batches posted by other threads */
-  int state;            /* atomic */
-  struct fh_heap *next; /* all heaps ever made */
+  /* What other threads write has a line of its own. */
+  _Alignas(64) void *inbox; /* atomic: batches posted by other threads */
+  int state;                /* atomic */
+  struct fh_heap *next;     /* all heaps ever made */
   struct fh_heap *next_orphan;
-  fh_chunks chunks; /* last: its bins are large and mostly untouched */
+  _Alignas(64) fh_chunks chunks; /* last: its bins are large and mostly untouched */
 } fh_heap;
 
 /* Slabs (slab.c) and the caches in front of them (cache.c). Never locked: the caller is the heap's thread, or holds the
@@ -73,10 +75,13 @@ void *fh_slab_take(fh_heap *, unsigned class);
 void fh_slab_give(fh_heap *, const char *call, fh_span *, void *pointer);
 void *fh_slab_refill(fh_heap *, unsigned class, unsigned *count); /* a list of free slots; NULL: no memory */
 void *fh_slab_return(fh_heap *, unsigned class, void *first,
-                     unsigned count);  /* from a cache; what follows in the list */
+                     unsigned count); /* from a cache; what follows in the list */
+/* A slot from the inbox, with those behind it that are of the same slab; what follows them. */
+void *fh_slab_receive(fh_heap *, fh_span *, void *first);
 bool fh_slab_shrinks(const fh_heap *); /* slabs go back and none is made: the thread is giving up its memory */
 size_t fh_slab_live(const fh_span *);  /* slots in the hands of the program or of the cache */
 void fh_cache_overflow(fh_cache *, fh_heap *);
+bool fh_cache_fill(fh_heap *, unsigned class, void *first, unsigned count); /* false: it is not empty */
 void fh_cache_flush(fh_heap *); /* all caches, into their slabs; those that hold nothing go back */
 
 /* Stands in where a thread has no heap, or is not to take the fast path: nothing is ever free in it. */
@@ -93,7 +98,7 @@ void fh_heap_fork_parent(void);
 void fh_heap_fork_child(void);
 
 /* Remote frees (remote.c). */
-void fh_remote_give(fh_heap *mine, fh_heap *to, void *pointer, size_t bytes);
+void fh_remote_post(fh_batch *);
 void fh_remote_post_one(fh_heap *to, void *pointer); /* for a thread without a heap */
 void fh_remote_post_all(fh_heap *);
 void fh_remote_drain(fh_heap *); /* frees what others have posted */

@@ -3,8 +3,9 @@
  * with one compare-and-swap, and the owner takes all that was posted with one exchange, on its slow path.
  *
  * The thread of an orphan will not look: whoever posts to it frees the batch in its name, under the orphan lock. */
+#include "heap/remote.h"
+
 #include "base/lock.h"
-#include "heap/heap.h"
 
 static fh_lock orphans = FH_LOCK(FH_RANK_ORPHANS);
 
@@ -14,46 +15,42 @@ void fh_orphans_unlock(void) { fh_lock_drop(&orphans); }
 
 void fh_orphans_reset_lock(void) { fh_lock_reset(&orphans); }
 
-static void post(fh_batch *batch) {
+void fh_remote_post(fh_batch *batch) {
   fh_heap *to = batch->to;
-  if (batch->first == NULL) {
+  if (to == NULL) {
     return;
   }
   void *before = __atomic_load_n(&to->inbox, __ATOMIC_RELAXED);
   do {
     *(void **)batch->last = before;
   } while (!__atomic_compare_exchange_n(&to->inbox, &before, batch->first, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
-  *batch = (fh_batch){.to = to};
+  *batch = (fh_batch){0};
   if (__atomic_load_n(&to->state, __ATOMIC_SEQ_CST) == FH_HEAP_ORPHAN) {
     fh_remote_reap(to);
   }
 }
 
+void fh_remote_begin(fh_batch *batch, fh_heap *to, const char *call, void *pointer, size_t bytes) {
+  if (batch->first == pointer) {
+    fh_fatal(call, pointer, "freed already (double free)");
+  }
+  fh_remote_post(batch);
+  *(void **)pointer = NULL;
+  int64_t room = (int64_t)FH_REMOTE_BYTES - (int64_t)fh_max(bytes, FH_REMOTE_SHARE);
+  *batch = (fh_batch){.to = to, .first = pointer, .last = pointer, .room = room};
+  if (room <= 0) {
+    fh_remote_post(batch);
+  }
+}
+
 void fh_remote_post_one(fh_heap *to, void *pointer) {
   fh_batch batch = {.to = to, .first = pointer, .last = pointer};
-  post(&batch);
+  fh_remote_post(&batch);
 }
 
 void fh_remote_post_all(fh_heap *heap) {
   for (unsigned i = 0; i < FH_REMOTE_SLOTS; i++) {
-    post(&heap->out[i]);
-  }
-}
-
-void fh_remote_give(fh_heap *mine, fh_heap *to, void *pointer, size_t bytes) {
-  fh_batch *batch = &mine->out[((uintptr_t)to / sizeof(fh_heap)) % FH_REMOTE_SLOTS];
-  if (batch->to != to) {
-    post(batch);
-    batch->to = to;
-  }
-  *(void **)pointer = batch->first;
-  batch->first = pointer;
-  if (batch->last == NULL) {
-    batch->last = pointer;
-  }
-  batch->bytes += bytes;
-  if (++batch->count >= FH_REMOTE_MOST || batch->bytes >= FH_REMOTE_BYTES) {
-    post(batch);
+    fh_remote_post(&heap->out[i]);
   }
 }
 
@@ -63,9 +60,14 @@ void fh_remote_drain(fh_heap *heap) {
   }
   void *pointer = __atomic_exchange_n(&heap->inbox, NULL, __ATOMIC_SEQ_CST);
   while (pointer != NULL) {
+    fh_span *span = fh_arena_find(pointer);
+    if (fh_span_kind_of(span) == FH_SPAN_SLAB) {
+      pointer = fh_slab_receive(heap, span, pointer);
+      continue;
+    }
     void *next = *(void **)pointer;
-    __builtin_prefetch(next, 1); /* it lies in the other thread's cache */
-    fh_block_give(heap, "free", fh_arena_find(pointer), pointer);
+    __builtin_prefetch(next, 1);
+    fh_chunk_give(&heap->chunks, "free", pointer);
     pointer = next;
   }
 }

@@ -19,9 +19,20 @@ enum {
 /* No object may be larger: differences of pointers into it must fit ptrdiff_t. */
 #define FH_OBJECT_MAX ((size_t)PTRDIFF_MAX - ((size_t)1 << 20))
 
-/* Bytes in a slot. Every class from 1 on is a multiple of the alignments that divide its distance to the next. */
-fh_inline unsigned fh_class_bytes(unsigned class) {
-  return class <= 16 ? 16 * class : class <= 24 ? 256 + 32 * (class - 16) : 512 + 64 * (class - 24);
+typedef struct fh_class {
+  uint32_t inverse; /* 2^32 / bytes, rounded up */
+  uint16_t bytes;   /* in a slot; a multiple of the alignments that divide the distance to the next class */
+  uint16_t slots;   /* in a slab */
+} fh_class;
+
+extern fh_hidden const fh_class fh_classes[FH_CLASSES];
+
+fh_inline unsigned fh_class_bytes(unsigned class) { return fh_classes[class].bytes; }
+
+/* Which slot lies `offset` bytes, less than a slab has, into a slab of this class: exact, for the inverse is off by
+ * less than 2^-18. */
+fh_inline unsigned fh_class_slot(unsigned class, size_t offset) {
+  return (unsigned)(offset * fh_classes[class].inverse >> 32);
 }
 
 /* bytes <= FH_SLAB_MAX */

@@ -99,8 +99,7 @@ static fh_noinline void slab_event(fh_heap *heap, fh_span *slab) {
 }
 
 /* Links what lies from first to last in one list to the slots of their slab. */
-static void splice(fh_heap *heap, void *first, void *last, int count) {
-  fh_span *slab = fh_arena_find(first);
+static void splice(fh_heap *heap, fh_span *slab, void *first, void *last, int count) {
   *(void **)last = slab->free;
   slab->free = first;
   slab->countdown = (int16_t)(slab->countdown - count);
@@ -119,7 +118,7 @@ void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count)
       last = next;
       next = *(void **)last;
     }
-    splice(heap, first, last, run);
+    splice(heap, fh_arena_find(first), first, last, run);
     first = next;
   }
   return first;
@@ -152,7 +151,7 @@ static fh_span *slab_make(fh_heap *heap, unsigned class) {
     slab->class = (uint8_t) class;
     slab->cache = (uint16_t)offsetof(fh_heap, cache[class]);
     slab->u.slab.carved = 0;
-    slab->u.slab.slots = (uint16_t)(FH_PAGE_SIZE / fh_class_bytes(class));
+    slab->u.slab.slots = fh_classes[class].slots;
     slab->free = NULL;
     __atomic_store_n(&slab->heap, heap, __ATOMIC_RELAXED);
     fh_span_set_owner(slab, heap);
@@ -218,11 +217,12 @@ bool fh_slab_early(fh_heap *heap, unsigned class) {
 }
 
 static void check_slot(const char *call, const fh_heap *heap, const fh_span *slab, const void *pointer) {
-  size_t offset = (size_t)((const char *)pointer - slab->start), size = fh_class_bytes(slab->class);
-  if (offset % size != 0 || offset / size >= slab->u.slab.carved) {
+  size_t offset = (size_t)((const char *)pointer - slab->start);
+  unsigned slot = fh_class_slot(slab->class, offset);
+  if (fh_unlikely(slot * fh_class_bytes(slab->class) != offset || slot >= slab->u.slab.carved)) {
     fh_fatal(call, pointer, "not the start of an allocation");
   }
-  if (heap->cache[slab->class].first == pointer || slab->free == pointer) {
+  if (fh_unlikely(heap->cache[slab->class].first == pointer || slab->free == pointer)) {
     fh_fatal(call, pointer, "freed already (double free)");
   }
 }
@@ -235,4 +235,25 @@ void fh_slab_give(fh_heap *heap, const char *call, fh_span *slab, void *pointer)
   if (--cache->room < 0) {
     fh_cache_overflow(cache, heap);
   }
+}
+
+void *fh_slab_receive(fh_heap *heap, fh_span *slab, void *first) {
+  void *last = first, *next = *(void **)first;
+  unsigned run = 1;
+  check_slot("free", heap, slab, first);
+  for (; ((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE; run++) {
+    check_slot("free", heap, slab, next);
+    if (run == slab->u.slab.slots) {
+      fh_fatal("free", next, "freed already (double free)"); /* the list has led back to where it came from */
+    }
+    last = next;
+    next = *(void **)last;
+  }
+  __builtin_prefetch(next); /* it lies in the other thread's cache */
+  *(void **)last = NULL;
+  if (!fh_cache_fill(heap, slab->class, first, run)) {
+    heap->slabs[slab->class].out -= run;
+    splice(heap, slab, first, last, (int)run);
+  }
+  return next;
 }
