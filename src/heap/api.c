@@ -32,8 +32,8 @@ fh_noinline void *fh_malloc_slow(size_t bytes) {
   return taken_for(fh_take(bytes, &unzeroed), bytes);
 }
 
-/* A chunk that waits in a quick list; NULL: none does, or this size has none. fh_this.fast is NULL before the first slow
- * malloc of a thread. */
+/* A chunk that waits in a quick list; NULL: none does, or this size has none. fh_this.fast is NULL before the first
+ * slow malloc of a thread. */
 fh_inline void *take_quick(size_t bytes) {
   fh_heap *heap = fh_this.fast;
   bool medium = bytes - FH_SLAB_MAX - 1 < FH_QUICK_MAX - FH_SLAB_MAX;

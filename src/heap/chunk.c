@@ -232,24 +232,18 @@ static void coalesce(fh_chunks *h, fh_chunk *c) {
   }
 }
 
-/* Quick lists: what they hold together is bounded by a share of what is live. No chunk waits for long: what is not
- * coalesced keeps its neighbours apart, so a hand goes round the lists and empties one every few operations, and as many
- * as it takes when there is no room. */
-
-#ifndef QB
-#define QB 16
-#define QS 4
-#define QR 16
-#define QC 1024
-#define QL 32
-#define QN 7
-#endif
+/* Quick lists: all together may hold a share of what the program uses. It is bounded: what waits keeps its neighbours
+ * apart, and costs more memory than it is long. So no chunk waits for long either: a hand goes round the lists and
+ * empties one every few slow calls, and as many as it takes when there is no room. docs/decisions/0004. */
 
 enum {
-  QUICK_UNITS = (QB << 10) / FH_UNIT,
-  QUICK_SHARE = QS, /* part of what is live */
-  SHRINK_UNITS = (64 << 10) / FH_UNIT,
-  QUICK_ROUND = QR, /* operations from one turn of the hand to the next */
+  QUICK_LEAST = (16 << 10) / FH_UNIT,
+  QUICK_SHARE = 2,                  /* part of what is used */
+  QUICK_MOST = (1 << 20) / FH_UNIT, /* beside QUICK_LEAST */
+  QUICK_NEAR = 3,                   /* classes that a request may look at, its own first */
+  QUICK_NEAR_USED = (32 << 20) / FH_UNIT,
+  QUICK_ROUND = 16, /* slow calls from one turn of the hand to the next */
+  SHRINK_UNITS = (16 << 10) / FH_UNIT,
 };
 
 static void quick_flush(fh_chunks *h, unsigned class) {
@@ -274,12 +268,14 @@ static uint64_t quick_holds(const fh_chunks *h) { return (uint64_t)(h->quick_lim
 /* In the hands of the program. */
 static uint64_t used_units(const fh_chunks *h) { return live_units(h) - quick_holds(h); }
 
+/* A longer chunk than was asked for saves a split, at the cost of its surplus: that adds up in large heaps, which have
+ * more chunks of each class anyway. */
 static void quick_set_limit(fh_chunks *h) {
   uint64_t used = used_units(h);
-  int64_t limit = (int64_t)(QUICK_UNITS + fh_min(used / QUICK_SHARE, (QC << 10) / FH_UNIT));
+  int64_t limit = (int64_t)(QUICK_LEAST + fh_min((size_t)(used / QUICK_SHARE), QUICK_MOST));
   h->quick_room += limit - h->quick_limit;
   h->quick_limit = limit;
-  h->quick_near = used < (QL << 20) / FH_UNIT ? QN : 1;
+  h->quick_near = used < QUICK_NEAR_USED ? ((uint64_t)1 << QUICK_NEAR) - 1 : 1;
 }
 
 /* The hand moves on to the next list that is not empty, and empties it. */
@@ -386,12 +382,9 @@ static void *take_hole(fh_chunks *h, uint64_t units, size_t *unzeroed) {
   return chunk_user(c);
 }
 
-/* The length that serves `bytes` best: that of a class, so that it is of use to other sizes afterwards. */
+/* What is cut for `bytes`: the length of a class, so that it serves other sizes too when it was given back. */
 static uint64_t chunk_fit(size_t bytes) {
   uint64_t units = chunk_units(bytes);
-#ifdef EXACT
-  return units;
-#endif
   return bytes > FH_QUICK_MAX ? units : fh_quick_class_units(fh_quick_class_up(units));
 }
 

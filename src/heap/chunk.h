@@ -24,7 +24,7 @@ enum {
   FH_QUICK_MAX = 32 << 10,             /* bytes: longer chunks are never quick */
   FH_QUICK_LISTS = 225,                /* the class of FH_QUICK_MAX bytes is the last */
   FH_BIG_UNITS = (32 << 10) / FH_UNIT, /* holes from here on know how much of them is dirty */
-  FH_DIRTY_LISTS = 8 /* list i: holes with 4 KiB << i dirty or more, the last without end */
+  FH_DIRTY_LISTS = 8                   /* list i: holes with 4 KiB << i dirty or more, the last without end */
 };
 
 typedef struct fh_chunk {
@@ -32,11 +32,11 @@ typedef struct fh_chunk {
 } fh_chunk;
 
 typedef struct fh_chunks {
-  void *quick[FH_QUICK_LISTS];                      /* first of each list, by class */
+  void *quick[FH_QUICK_LISTS];                     /* first of each list, by class */
   uint64_t quick_some[(FH_QUICK_LISTS + 63) / 64]; /* bit i: quick[i] is not NULL */
-  uint64_t quick_near;                              /* a bit for each class that a request may look at, its own first */
-  int64_t quick_room;                               /* units that may still be pushed */
-  int64_t quick_limit;                              /* units that all lists may hold together */
+  uint64_t quick_near;                             /* a bit for each class that a request may look at, its own first */
+  int64_t quick_room;                              /* units that may still be pushed */
+  int64_t quick_limit;                             /* units that all lists may hold together */
   fh_bins holes;
   fh_hole dirty[FH_DIRTY_LISTS]; /* heads of the lists of big holes with dirty pages */
   fh_hole stretches;             /* head of the list of spans */

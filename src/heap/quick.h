@@ -2,8 +2,8 @@
  * Taking and giving are a pop and a push, and the fast paths of chunks; everything else is in chunk.c.
  *
  *   lengths to 64 units: a class each; longer ones: 32 classes a doubling, as wide each
- *   class  0 .. 63   64   65  ..  95   96   97  ..  224      of x = length - 1: a chunk is its head longer than what was
- *   x      0 .. 63   64   66  .. 126  128  132  .. 2048      asked for, and sizes are often a power of two
+ *   class  0 .. 63   64   65  ..  95   96   97  ..  224      of x = length - 1: a chunk is its head longer than what
+ * was x      0 .. 63   64   66  .. 126  128  132  .. 2048      asked for, and sizes are often a power of two
  *
  * A chunk waits in the class that is not longer than it; a request looks from the class that is not shorter. */
 #ifndef FH_HEAP_QUICK_H
