@@ -1,9 +1,11 @@
 /* Quick lists: chunks that the program gave back and that are kept as they are, one list for each class of lengths.
  * Taking and giving are a pop and a push, and the fast paths of chunks; everything else is in chunk.c.
  *
- *   lengths to 64 units: a class each; longer ones: 32 classes a doubling, as wide each
- *   class  0 .. 63   64   65  ..  95   96   97  ..  224      of x = length - 1: a chunk is its head longer than what
- * was x      0 .. 63   64   66  .. 126  128  132  .. 2048      asked for, and sizes are often a power of two
+ *   class       0 .. 63   64   65  ..  95   96   97  ..  224
+ *   length - 1  0 .. 63   64   66  .. 126  128  132  .. 2048      units: 32 classes a doubling from 64 on
+ *
+ * A class is one unit longer than a round length, because a chunk is a head longer than what it was asked for, and that
+ * is often a power of two.
  *
  * A chunk waits in the class that is not longer than it; a request looks from the class that is not shorter. */
 #ifndef FH_HEAP_QUICK_H
@@ -12,7 +14,8 @@
 #include "heap/chunk_ops.h"
 
 enum {
-  FH_QUICK_LONGEST = (33 << (FH_QUICK_LISTS / 32 - 1)) /* units in the longest chunk of the last class */
+  FH_QUICK_LONGEST = (33 << (FH_QUICK_LISTS / 32 - 1)), /* units in the longest chunk of the last class */
+  FH_QUICK_LOOK = (2 << 10) / FH_UNIT /* from here on a look at the head behind costs little beside the use */
 };
 
 fh_inline unsigned quick_step(uint64_t x) { return fh_highest_bit(x | 32) - 5; }
@@ -56,12 +59,15 @@ fh_inline void *fh_quick_take(fh_chunks *h, uint64_t units) {
   return user;
 }
 
-/* False when it is not a used chunk, not a short one, or there is no room. */
+/* False when it is not a used chunk, not a short one, the head behind it was overwritten, or there is no room. */
 fh_inline bool fh_quick_give(fh_chunks *h, void *user) {
   fh_chunk *c = chunk_of(user);
   uint64_t head = chunk_head(c), units = head >> 6 & CHUNK_LENGTH_MASK;
   int64_t room = h->quick_room - (int64_t)units;
   if (fh_unlikely(!chunk_is_used(c, head) || units > FH_QUICK_LONGEST || room < 0)) {
+    return false;
+  }
+  if (fh_unlikely(units >= FH_QUICK_LOOK && chunk_before_length(chunk_at(c, (int64_t)units)) != units)) {
     return false;
   }
   unsigned class = fh_quick_class_down(units);
