@@ -32,16 +32,16 @@ fh_noinline void *fh_malloc_slow(size_t bytes) {
   return taken_for(fh_take(bytes, &unzeroed), bytes);
 }
 
-/* Before the first slow malloc of a thread fh_this.fast is a heap whose lists are all empty. */
+/* A chunk that waits in a quick list; NULL: none does, or this size has none. Before the first slow
+ * malloc of a thread fh_this.fast is a heap whose lists are all empty. */
+fh_inline void *take_quick(size_t bytes) {
+  bool medium = bytes - FH_SLAB_MAX - 1 < FH_QUICK_MAX - FH_SLAB_MAX;
+  return fh_likely(medium) ? fh_quick_take(&fh_this.fast->chunks, chunk_units(bytes)) : NULL;
+}
+
 fh_noinline void *fh_malloc_medium(size_t bytes) {
-  fh_heap *heap = fh_this.fast;
-  if (fh_likely(bytes - FH_SLAB_MAX - 1 < FH_QUICK_MAX - FH_SLAB_MAX)) {
-    void *user = fh_quick_take_near(&heap->chunks, (bytes + FH_CHUNK_HEAD + FH_UNIT - 1) / FH_UNIT);
-    if (fh_likely(user != NULL)) {
-      return user;
-    }
-  }
-  return fh_malloc_slow(bytes);
+  void *user = take_quick(bytes);
+  return fh_likely(user != NULL) ? user : fh_malloc_slow(bytes);
 }
 
 void *fh_malloc(size_t bytes) { return fh_fast_malloc(bytes); }
@@ -57,7 +57,11 @@ void *fh_calloc(size_t count, size_t bytes) {
     void *slot = fh_malloc(total);
     return slot == NULL ? NULL : memset(slot, 0, total);
   }
-  void *taken = taken_for(fh_take(total, &unzeroed), total);
+  void *taken = take_quick(total);
+  if (fh_likely(taken != NULL)) {
+    return memset(taken, 0, total);
+  }
+  taken = taken_for(fh_take(total, &unzeroed), total);
   return taken == NULL ? NULL : memset(taken, 0, fh_min(unzeroed, total));
 }
 
@@ -150,6 +154,9 @@ void *fh_memalign(size_t alignment, size_t bytes) {
       return NULL;
     }
     alignment = alignment == 0 ? FH_ALIGNMENT : 2 * fh_power_of_two_below(alignment); /* the next one, as glibc */
+  }
+  if (alignment <= FH_ALIGNMENT) {
+    return fh_malloc(bytes);
   }
   void *taken = take_aligned(alignment, bytes);
   return taken != NULL ? taken : no_memory();

@@ -232,96 +232,96 @@ static void coalesce(fh_chunks *h, fh_chunk *c) {
   }
 }
 
-/* Quick lists: how many chunks each may hold is learned (the idea is tcmalloc's). A list that was full and empty in
- * turn may hold more, until all together may hold QUICK_UNITS and a share of what is live. And no chunk waits for long:
- * what is not coalesced keeps its neighbours apart, so a hand goes round the lists and empties one every few
- * operations. */
+/* Quick lists: all together may hold a share of what the program uses. It is bounded: what waits keeps its neighbours
+ * apart, and costs more memory than it is long. So no chunk waits for long either: a hand goes round the lists and
+ * empties one every few slow calls, and as many as it takes when there is no room. docs/decisions/0004. */
 
 enum {
-  QUICK_START = 8, /* chunks in a list to begin with */
-  QUICK_MOST = 64,
-  QUICK_UNITS = (16 << 10) / FH_UNIT,
-  QUICK_SHARE = 8, /* part of what is live */
-  SHRINK_UNITS = (64 << 10) / FH_UNIT,
-  QUICK_ROUND = 16, /* operations from one turn of the hand to the next */
+  QUICK_LEAST = (16 << 10) / FH_UNIT,
+  QUICK_SHARE = 2,                  /* part of what is used */
+  QUICK_MOST = (1 << 20) / FH_UNIT, /* beside QUICK_LEAST */
+  QUICK_NEAR = 3,                   /* classes that a request may look at, its own first */
+  QUICK_NEAR_USED = (32 << 20) / FH_UNIT,
+  QUICK_ROUND = 16, /* slow calls from one turn of the hand to the next */
+  SHRINK_UNITS = (16 << 10) / FH_UNIT,
 };
 
-static void quick_flush(fh_quick *list, fh_chunks *h) {
-  void *user = list->first, *next;
-  list->first = NULL;
-  list->room = list->most;
+static void quick_flush(fh_chunks *h, unsigned class) {
+  void *user = h->quick[class], *next;
+  h->quick[class] = NULL;
+  h->quick_some[class / 64] &= ~((uint64_t)1 << class % 64);
   for (; user != NULL; user = next) {
     next = *(void **)user;
+    h->quick_room += (int64_t)chunk_length(chunk_of(user));
     coalesce(h, chunk_of(user));
   }
 }
 
 static void quick_flush_all(fh_chunks *h) {
-  for (unsigned i = 0; i < FH_QUICK_LENGTHS; i++) {
-    quick_flush(&h->quick[i], h);
+  for (unsigned i = 0; i < FH_QUICK_LISTS; i++) {
+    quick_flush(h, i);
   }
 }
 
-static uint64_t quick_allowed(const fh_chunks *h) { return QUICK_UNITS + live_units(h) / QUICK_SHARE; }
+static uint64_t quick_holds(const fh_chunks *h) { return (uint64_t)(h->quick_limit - h->quick_room); }
 
-static void quick_allow(fh_quick *list, fh_chunks *h, unsigned length, unsigned most) {
-  h->quick_units += (uint64_t)most * length - (uint64_t)list->most * length;
-  list->room = (uint16_t)(list->room + most - list->most);
-  list->most = (uint16_t)most;
+/* In the hands of the program. */
+static uint64_t used_units(const fh_chunks *h) { return live_units(h) - quick_holds(h); }
+
+/* A longer chunk than was asked for saves a split, at the cost of its surplus: that adds up in large heaps, which have
+ * more chunks of each class anyway. */
+static void quick_set_limit(fh_chunks *h) {
+  uint64_t used = used_units(h);
+  int64_t limit = (int64_t)(QUICK_LEAST + fh_min((size_t)(used / QUICK_SHARE), QUICK_MOST));
+  h->quick_room += limit - h->quick_limit;
+  h->quick_limit = limit;
+  h->quick_near = used < QUICK_NEAR_USED ? ((uint64_t)1 << QUICK_NEAR) - 1 : 1;
 }
 
-/* The hand moves on by one list, which is emptied; one that was not asked in vain lately may hold less from now on. */
+/* The hand moves on to the next list that is not empty, and empties it. */
 static void quick_turn(fh_chunks *h) {
-  h->quick_hand = (h->quick_hand + 1) % FH_QUICK_LENGTHS;
-  fh_quick *list = &h->quick[h->quick_hand];
-  quick_flush(list, h);
-  if (list->missed == 0) {
-    quick_allow(list, h, h->quick_hand, list->most / 2);
+  for (unsigned tries = 0; tries < FH_QUICK_LISTS; tries++) {
+    h->quick_hand = (h->quick_hand + 1) % FH_QUICK_LISTS;
+    if (h->quick[h->quick_hand] != NULL) {
+      quick_flush(h, h->quick_hand);
+      return;
+    }
   }
-  list->missed = 0;
 }
 
-/* Three quarters of what was live are gone: whatever is kept for speed goes too. */
+/* Three quarters of what was used are free: whatever is kept for speed goes too. */
 static void shrink(fh_chunks *h) {
   quick_flush_all(h);
   fh_cache_flush(h->heap);
   learn_from_reuse(h);
   purge(h, FH_CHUNK_RETAIN / FH_UNIT / 8 + h->widened);
-  h->mark_units = live_units(h);
+  h->mark_units = used_units(h);
+}
+
+static void shrink_when_due(fh_chunks *h) {
+  uint64_t used = used_units(h);
+  h->mark_units = fh_max(h->mark_units, used);
+  if (h->mark_units > SHRINK_UNITS && used < h->mark_units / 4) {
+    shrink(h);
+  }
 }
 
 static void quick_age(fh_chunks *h) {
   if (++h->slow_calls % QUICK_ROUND == 0) {
     quick_turn(h);
-    h->mark_units = fh_max(h->mark_units, live_units(h));
-    if (h->mark_units > SHRINK_UNITS && live_units(h) < h->mark_units / 4) {
-      shrink(h);
+    shrink_when_due(h);
+  }
+}
+
+/* A chunk of `units` found no room. */
+static void quick_make_room(fh_chunks *h, uint64_t units) {
+  shrink_when_due(h);
+  quick_set_limit(h);
+  if (h->quick_room < (int64_t)units) {
+    while (quick_holds(h) > 0 && h->quick_room < h->quick_limit / 4) {
+      quick_turn(h);
     }
   }
-}
-
-/* The list of this length is full. */
-static void quick_full(fh_chunks *h, unsigned length) {
-  fh_quick *list = &h->quick[length];
-  unsigned more = list->most == 0 ? QUICK_START : list->most;
-  for (unsigned turns = 4; turns != 0 && h->quick_units + more * length > quick_allowed(h); turns--) {
-    quick_turn(h);
-  }
-  bool fits = h->quick_units + more * length <= quick_allowed(h);
-  if (fits && (list->most == 0 || (list->missed != 0 && list->most < QUICK_MOST))) {
-    quick_allow(list, h, length, list->most + more);
-  } else {
-    quick_flush(list, h);
-  }
-  list->missed = 0;
-}
-
-static uint64_t quick_holds(const fh_chunks *h) {
-  uint64_t units = 0;
-  for (unsigned i = 0; i < FH_QUICK_LENGTHS; i++) {
-    units += (uint64_t)(h->quick[i].most - h->quick[i].room) * i;
-  }
-  return units;
 }
 
 /* Taking. */
@@ -382,17 +382,20 @@ static void *take_hole(fh_chunks *h, uint64_t units, size_t *unzeroed) {
   return chunk_user(c);
 }
 
-void *fh_chunk_take(fh_chunks *h, size_t bytes, size_t *unzeroed) {
+/* What is cut for `bytes`: the length of a class, so that it serves other sizes too when it was given back. */
+static uint64_t chunk_fit(size_t bytes) {
   uint64_t units = chunk_units(bytes);
-  if (units < FH_QUICK_LENGTHS) {
-    void *user = fh_quick_take_near(h, units);
-    h->quick[units].missed = 1;
-    if (user != NULL) {
-      if (unzeroed != NULL) {
-        *unzeroed = SIZE_MAX;
-      }
-      return user;
+  return bytes > FH_QUICK_MAX ? units : fh_quick_class_units(fh_quick_class_up(units));
+}
+
+void *fh_chunk_take(fh_chunks *h, size_t bytes, size_t *unzeroed) {
+  uint64_t units = chunk_fit(bytes);
+  void *user = bytes <= FH_QUICK_MAX ? fh_quick_take(h, units) : NULL;
+  if (user != NULL) {
+    if (unzeroed != NULL) {
+      *unzeroed = SIZE_MAX;
     }
+    return user;
   }
   return take_hole(h, units, unzeroed);
 }
@@ -448,11 +451,11 @@ void fh_chunk_give(fh_chunks *h, const char *call, void *user) {
   fh_chunk_check(call, user);
   uint64_t units = chunk_length(c);
   quick_age(h);
-  if (units >= FH_QUICK_LENGTHS) {
+  if (units > FH_QUICK_LONGEST) {
     coalesce(h, c);
     return;
   }
-  quick_full(h, (unsigned)units);
+  quick_make_room(h, units);
   if (!fh_quick_give(h, user)) {
     coalesce(h, c);
   }
@@ -473,18 +476,18 @@ static void split_rest(fh_chunks *h, fh_chunk *c, uint64_t units) {
 
 bool fh_chunk_resize(fh_chunks *h, void *user, size_t bytes) {
   fh_chunk *c = chunk_of(user), *next = chunk_next(c);
-  uint64_t units = chunk_units(bytes), length = chunk_length(c);
-  if (units > length) {
-    if ((chunk_flags(next) & CHUNK_USED) != 0 || length + chunk_length(next) < units) {
-      return false;
-    }
-    uint64_t more = units - length;
-    hole_use(h, next, more);
-    chunk_write(c, length + chunk_length(next), chunk_before_length(c), chunk_flags(c));
-    chunk_tell_next(c, (chunk_flags(chunk_next(c)) & CHUNK_BEFORE_FREE) != 0);
+  uint64_t units = chunk_units(bytes), length = chunk_length(c), fit = chunk_fit(bytes);
+  if (units <= length) {
+    split_rest(h, c, fh_min(fit, length));
     return true;
   }
-  split_rest(h, c, units);
+  uint64_t most = length + ((chunk_flags(next) & CHUNK_USED) != 0 ? 0 : chunk_length(next));
+  if (most < units) {
+    return false;
+  }
+  hole_use(h, next, fh_min(fit, most) - length);
+  chunk_write(c, length + chunk_length(next), chunk_before_length(c), chunk_flags(c));
+  chunk_tell_next(c, (chunk_flags(chunk_next(c)) & CHUNK_BEFORE_FREE) != 0);
   return true;
 }
 

@@ -21,32 +21,27 @@
 enum {
   FH_UNIT = 16,
   FH_CHUNK_HEAD = 8,
-  FH_QUICK_LENGTHS = 130,                         /* units: chunks below wait in quick lists, that is up to 2 KiB */
-  FH_QUICK_SLACK = 16,                            /* a chunk from a quick list may be longer by a part in so many */
-  FH_QUICK_MAX = (FH_QUICK_LENGTHS - 1) * 16 - 8, /* bytes */
-  FH_BIG_UNITS = (32 << 10) / FH_UNIT,            /* holes from here on know how much of them is dirty */
-  FH_DIRTY_LISTS = 8 /* list i: holes with 4 KiB << i dirty or more, the last without end */
+  FH_QUICK_MAX = 32 << 10,             /* bytes: longer chunks are never quick */
+  FH_QUICK_LISTS = 225,                /* the class of FH_QUICK_MAX bytes is the last */
+  FH_BIG_UNITS = (32 << 10) / FH_UNIT, /* holes from here on know how much of them is dirty */
+  FH_DIRTY_LISTS = 8                   /* list i: holes with 4 KiB << i dirty or more, the last without end */
 };
 
 typedef struct fh_chunk {
   uint64_t head;
 } fh_chunk;
 
-typedef struct fh_quick {
-  void *first;
-  uint16_t room;   /* chunks that may still be pushed */
-  uint16_t most;   /* chunks that it may hold */
-  uint16_t missed; /* it was asked while empty since it was last full */
-} fh_quick;
-
 typedef struct fh_chunks {
-  fh_quick quick[FH_QUICK_LENGTHS + FH_QUICK_LENGTHS / FH_QUICK_SLACK]; /* the last ones are always empty */
+  void *quick[FH_QUICK_LISTS];                     /* first of each list, by class */
+  uint64_t quick_some[(FH_QUICK_LISTS + 63) / 64]; /* bit i: quick[i] is not NULL */
+  uint64_t quick_near;                             /* a bit for each class that a request may look at, its own first */
+  int64_t quick_room;                              /* units that may still be pushed */
+  int64_t quick_limit;                             /* units that all lists may hold together */
   fh_bins holes;
   fh_hole dirty[FH_DIRTY_LISTS]; /* heads of the lists of big holes with dirty pages */
   fh_hole stretches;             /* head of the list of spans */
   struct fh_heap *heap;
   uint64_t dirty_units; /* in big holes */
-  uint64_t quick_units; /* what the quick lists may hold, all together */
   uint32_t quick_hand;  /* the list that was emptied last */
   uint32_t slow_calls;
   uint64_t mark_units;  /* the most that was live since the heap was last found shrunken */

@@ -38,8 +38,9 @@ static void free_chunk_twice(void) {
   fh_free(pointer);
 }
 
+/* Too long for a quick list, so it is part of a hole at once. */
 static void free_merged_chunk_twice(void) {
-  pointer = fh_malloc(5000);
+  pointer = fh_malloc(40000);
   fh_free(pointer);
   fh_free(pointer);
 }
@@ -53,6 +54,23 @@ static void free_large_twice(void) {
 static void write_past_end(void) {
   pointer = fh_malloc(5000);
   void *behind = fh_malloc(5000);
+  memset((char *)pointer + fh_usable_size(pointer), 0x5a, 8);
+  fh_free(pointer);
+  fh_free(behind);
+}
+
+static void write_past_long_end(void) {
+  pointer = fh_malloc(40000);
+  void *behind = fh_malloc(40000);
+  memset((char *)pointer + fh_usable_size(pointer), 0x5a, 8);
+  fh_free(pointer);
+  fh_free(behind);
+}
+
+/* A short chunk goes to its quick list without a look at the one behind it: that one finds the damage. */
+static void write_past_short_end(void) {
+  pointer = fh_malloc(1500);
+  void *behind = fh_malloc(1500);
   memset((char *)pointer + fh_usable_size(pointer), 0x5a, 8);
   fh_free(pointer);
   fh_free(behind);
@@ -109,14 +127,17 @@ DEATH(free_chunk_twice, "free", "freed already (double free)")
 DEATH(free_merged_chunk_twice, "free", "freed already (double free)")
 DEATH(free_large_twice, "free", "freed already (double free), or never allocated")
 DEATH(write_past_end, "free", "the header behind this allocation is damaged: something wrote past its end")
+DEATH(write_past_long_end, "free", "the header behind this allocation is damaged: something wrote past its end")
+DEATH(write_past_short_end, "free", "not the start of an allocation, or its header was overwritten")
 DEATH(realloc_foreign, "realloc", "not from this heap: another allocator's, or never allocated")
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_free_foreign),      cmocka_unit_test(test_free_inside_large),
-      cmocka_unit_test(test_free_inside_chunk), cmocka_unit_test(test_free_slot_twice),
-      cmocka_unit_test(test_free_chunk_twice),  cmocka_unit_test(test_free_merged_chunk_twice),
-      cmocka_unit_test(test_free_large_twice),  cmocka_unit_test(test_write_past_end),
+      cmocka_unit_test(test_free_foreign),        cmocka_unit_test(test_free_inside_large),
+      cmocka_unit_test(test_free_inside_chunk),   cmocka_unit_test(test_free_slot_twice),
+      cmocka_unit_test(test_free_chunk_twice),    cmocka_unit_test(test_free_merged_chunk_twice),
+      cmocka_unit_test(test_free_large_twice),    cmocka_unit_test(test_write_past_end),
+      cmocka_unit_test(test_write_past_long_end), cmocka_unit_test(test_write_past_short_end),
       cmocka_unit_test(test_realloc_foreign),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

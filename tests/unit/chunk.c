@@ -9,8 +9,8 @@
 #include "heap/quick.h"
 #include "os/os.h"
 
-/* Units of one chunk too long for the quick lists. */
-enum { LONG = 3000 };
+/* Bytes of a chunk too long for the quick lists. */
+enum { LONG = 40000 };
 
 typedef struct seen {
   const char *user;
@@ -167,21 +167,21 @@ static void neighbours_join(fh_chunks *h, size_t bytes) {
 static void long_chunks_join(void **state) {
   (void)state;
   neighbours_join(mine(), LONG);
-  neighbours_join(mine(), 40000);
+  neighbours_join(mine(), FH_CHUNK_MAX / 3 - FH_UNIT);
 }
 
 static void quick_chunks_join(void **state) {
   (void)state;
-  neighbours_join(mine(), 1500);
+  neighbours_join(mine(), 83 * FH_UNIT - FH_CHUNK_HEAD); /* 83 units are a class, and three times as many are */
   neighbours_join(mine(), 24);
 }
 
-/* What is taken out of a hole is cut to the unit, and the rest is a hole again. */
+/* What is taken out of a hole is cut to the unit when it is long, and the rest is a hole again. */
 static void holes_are_split(void **state) {
   fh_chunks *h = mine();
   (void)state;
-  char *big = take(h, 20000), *guard = take(h, LONG);
-  size_t whole = chunk_units(20000) * FH_UNIT, part = chunk_units(LONG) * FH_UNIT;
+  char *big = take(h, 100000), *guard = take(h, 60000); /* in a stretch of 192 KiB the rest is shorter than LONG */
+  size_t whole = chunk_units(100000) * FH_UNIT, part = chunk_units(LONG) * FH_UNIT;
   give(h, big);
   char *a = take(h, LONG);
   assert_ptr_equal(a, big);
@@ -240,18 +240,71 @@ static void quick_lists_keep_chunks(void **state) {
   drop_ballast(h);
 }
 
-/* A little longer will do, but not more than the slack. */
+/* Every length is served by a class that is at most 1/32 longer, and waits in one that is not longer. */
+static void classes_agree(void **state) {
+  (void)state;
+  for (unsigned class = 0; class < FH_QUICK_LISTS; class ++) {
+    uint64_t units = fh_quick_class_units(class);
+    assert_int_equal(fh_quick_class_up(units), class);
+    assert_int_equal(fh_quick_class_down(units), class);
+  }
+  for (uint64_t units = 2; units <= chunk_units(FH_QUICK_MAX); units++) {
+    uint64_t served = fh_quick_class_units(fh_quick_class_up(units));
+    assert_true(served >= units && served <= units + units / 32);
+    assert_true(units > 64 || served == units);
+  }
+  for (uint64_t units = 2; units <= FH_QUICK_LONGEST; units++) {
+    assert_true(fh_quick_class_units(fh_quick_class_down(units)) <= units);
+  }
+  assert_int_equal(fh_quick_class_up(chunk_units(FH_QUICK_MAX)), FH_QUICK_LISTS - 1);
+  assert_int_equal(fh_quick_class_down(FH_QUICK_LONGEST), FH_QUICK_LISTS - 1);
+  assert_int_equal(fh_quick_class_down(FH_QUICK_LONGEST + 1), FH_QUICK_LISTS);
+  for (size_t bytes = 1024; bytes <= FH_QUICK_MAX; bytes *= 2) { /* a power of two wastes nothing */
+    assert_int_equal(fh_quick_class_units(fh_quick_class_up(chunk_units(bytes))), chunk_units(bytes));
+  }
+}
+
+/* Two classes more will do. */
 static void quick_lists_serve_near_lengths(void **state) {
   fh_chunks *h = mine_with_ballast();
   (void)state;
   char *a = take(h, 100 * FH_UNIT - FH_CHUNK_HEAD);
+  assert_int_equal(fh_chunk_usable(a), 101 * FH_UNIT - FH_CHUNK_HEAD);
   give(h, a);
-  assert_null(fh_quick_take_near(h, 101));
-  assert_null(fh_quick_take_near(h, 94)); /* 94 + 94 / 16 = 99 */
-  assert_ptr_equal(fh_quick_take_near(h, 95), a);
-  assert_int_equal(fh_chunk_usable(a), 100 * FH_UNIT - FH_CHUNK_HEAD);
+  assert_null(fh_quick_take(h, 102));
+  assert_null(fh_quick_take(h, 95));
+  assert_ptr_equal(fh_quick_take(h, 96), a);
+  assert_int_equal(fh_chunk_usable(a), 101 * FH_UNIT - FH_CHUNK_HEAD);
   give(h, a);
   drop_ballast(h);
+}
+
+/* But not in a large heap. */
+static void large_heaps_are_exact(void **state) {
+  enum { COUNT = 300, OVERFLOW = 60 };
+  static char *users[COUNT], *quick[OVERFLOW];
+  fh_chunks *h = mine();
+  (void)state;
+  for (size_t i = 0; i < COUNT; i++) {
+    users[i] = take(h, FH_CHUNK_MAX);
+  }
+  for (size_t i = 0; i < OVERFLOW; i++) {
+    quick[i] = take(h, FH_QUICK_MAX);
+  }
+  for (size_t i = 0; i < OVERFLOW; i++) { /* more than they may hold */
+    give(h, quick[i]);
+  }
+  walk(h);
+  assert_true(bytes_of_state(FH_CHUNK_QUICK) <= (16u << 10) + (1u << 20));
+  char *a = take(h, 100 * FH_UNIT - FH_CHUNK_HEAD);
+  give(h, a);
+  assert_null(fh_quick_take(h, 99));
+  assert_ptr_equal(fh_quick_take(h, 100), a);
+  give(h, a);
+  for (size_t i = 0; i < COUNT; i++) {
+    give(h, users[i]);
+  }
+  check_empty(h);
 }
 
 static void quick_lists_are_bounded(void **state) {
@@ -268,18 +321,19 @@ static void quick_lists_are_bounded(void **state) {
     give(h, users[i]);
     if (i % 500 == 0) {
       walk(h);
-      assert_true(bytes_of_state(FH_CHUNK_QUICK) <= (16u << 10) + live / 8);
+      assert_true(bytes_of_state(FH_CHUNK_QUICK) <= (16u << 10) + live / 2);
     }
   }
   walk(h);
-  assert_true(bytes_of_state(FH_CHUNK_QUICK) <= (16u << 10) + live / 8);
+  assert_true(bytes_of_state(FH_CHUNK_QUICK) <= 32u << 10); /* nothing is used any more */
   check_empty(h);
 }
 
 static void other_lengths_are_not_quick(void **state) {
   fh_chunks *h = mine_with_ballast();
   (void)state;
-  char *longest = take(h, FH_QUICK_MAX), *longer = take(h, FH_QUICK_MAX + 1), *guard = take(h, LONG);
+  char *longest = take(h, FH_QUICK_LONGEST * FH_UNIT - FH_CHUNK_HEAD);
+  char *longer = take(h, FH_QUICK_LONGEST * FH_UNIT - FH_CHUNK_HEAD + 1), *guard = take(h, LONG);
   give(h, longest);
   assert_false(fh_quick_give(h, longer));
   assert_false(fh_quick_give(h, longest)); /* it waits already */
@@ -326,13 +380,13 @@ static void grows_into_a_hole(void **state) {
 static void shrinks_in_place(void **state) {
   fh_chunks *h = mine();
   (void)state;
-  char *a = take(h, 30000), *guard = take(h, LONG);
-  size_t whole = chunk_units(30000) * FH_UNIT, part = chunk_units(LONG) * FH_UNIT;
-  memset(a, 7, 30000);
-  assert_true(fh_chunk_resize(h, a, 30000 - 3 * FH_UNIT)); /* the rest is too short for a hole */
+  char *a = take(h, 100000), *guard = take(h, LONG);
+  size_t whole = chunk_units(100000) * FH_UNIT, part = chunk_units(LONG) * FH_UNIT;
+  memset(a, 7, 100000);
+  assert_true(fh_chunk_resize(h, a, 100000 - 3 * FH_UNIT)); /* the rest is too short for a hole */
   walk(h);
   assert_true(is(a, FH_CHUNK_USED, whole));
-  assert_true(fh_chunk_resize(h, a, 20000));
+  assert_true(fh_chunk_resize(h, a, 70000));
   assert_true(fh_chunk_resize(h, a, LONG)); /* the second rest joins the first */
   check_all(h);
   assert_true(is(a, FH_CHUNK_USED, part));
@@ -340,6 +394,32 @@ static void shrinks_in_place(void **state) {
   for (size_t i = 0; i < LONG; i++) {
     assert_int_equal(a[i], 7);
   }
+  give(h, a);
+  give(h, guard);
+  check_empty(h);
+}
+
+/* A chunk stays that of its class, and grows to one where there is room. */
+static void resizing_keeps_classes(void **state) {
+  fh_chunks *h = mine();
+  (void)state;
+  char *a = take(h, 20000), *b = take(h, LONG), *guard = take(h, LONG);
+  size_t of_class = fh_chunk_usable(a), all = of_class + chunk_units(LONG) * FH_UNIT;
+  assert_true(of_class > 20000 + 4 * FH_UNIT);
+  assert_true(fh_chunk_resize(h, a, 20000));
+  assert_int_equal(fh_chunk_usable(a), of_class);
+  assert_true(fh_chunk_resize(h, a, of_class));
+  assert_int_equal(fh_chunk_usable(a), of_class);
+  give(h, b);
+  assert_true(fh_chunk_resize(h, a, 30000));
+  assert_int_equal(fh_chunk_usable(a) + FH_CHUNK_HEAD,
+                   fh_quick_class_units(fh_quick_class_up(chunk_units(30000))) * FH_UNIT);
+  check_all(h);
+  assert_true(fh_chunk_resize(h, a, all));
+  assert_int_equal(fh_chunk_usable(a), all);
+  assert_true(fh_chunk_resize(h, a, 20000));
+  assert_int_equal(fh_chunk_usable(a), of_class);
+  check_all(h);
   give(h, a);
   give(h, guard);
   check_empty(h);
@@ -658,11 +738,14 @@ int main(void) {
       cmocka_unit_test(quick_chunks_join),
       cmocka_unit_test(holes_are_split),
       cmocka_unit_test(quick_lists_keep_chunks),
+      cmocka_unit_test(classes_agree),
       cmocka_unit_test(quick_lists_serve_near_lengths),
+      cmocka_unit_test(large_heaps_are_exact),
       cmocka_unit_test(quick_lists_are_bounded),
       cmocka_unit_test(other_lengths_are_not_quick),
       cmocka_unit_test(grows_into_a_hole),
       cmocka_unit_test(shrinks_in_place),
+      cmocka_unit_test(resizing_keeps_classes),
       cmocka_unit_test(aligned_takes),
       cmocka_unit_test(headers_agree_always),
       cmocka_unit_test(dirty_holes_keep_the_budget),
