@@ -66,6 +66,8 @@ size_t fh_chunk_usable(const void *user);
 void fh_chunk_check(const char *call, const void *user);
 /* Coalesces everything and purges what is dirty; bytes given back. */
 size_t fh_chunk_trim(fh_chunks *);
+/* Coalesces everything; bytes that a trim would give back. */
+size_t fh_chunk_settle(fh_chunks *);
 
 typedef enum fh_chunk_state { FH_CHUNK_USED, FH_CHUNK_QUICK, FH_CHUNK_HOLE } fh_chunk_state;
 typedef void fh_chunk_visit(void *arg, const void *user, size_t bytes, fh_chunk_state);

@@ -17,6 +17,7 @@
 #define FH_EARLY_BYTES ((size_t)1 << 10)
 #endif
 #define FH_CHUNK_RETAIN ((size_t)256 << 10) /* dirty bytes in big holes of a heap, beside 1/16 of its live bytes */
+#define FH_ORPHANS_RETAIN ((size_t)4 << 20) /* the same in the heaps of threads that have ended, all together */
 #define FH_CHUNK_WIDEN ((size_t)4 << 20)    /* that much more at most while purging proves to be wasted work */
 #define FH_REMOTE_BYTES ((size_t)64 << 10)  /* bytes in a batch */
 #define FH_REMOTE_SHARE (FH_REMOTE_BYTES / FH_REMOTE_MOST)
@@ -63,6 +64,7 @@ typedef struct fh_heap {
   int state;                /* atomic */
   struct fh_heap *next;     /* all heaps ever made */
   struct fh_heap *next_orphan;
+  size_t rests;                  /* of an orphan: its part of what all of them keep, in bytes */
   _Alignas(64) fh_chunks chunks; /* last: its bins are large and mostly untouched */
 } fh_heap;
 
@@ -101,8 +103,9 @@ void fh_heap_fork_child(void);
 void fh_remote_post(fh_batch *);
 void fh_remote_post_one(fh_heap *to, void *pointer); /* for a thread without a heap */
 void fh_remote_post_all(fh_heap *);
-void fh_remote_drain(fh_heap *); /* frees what others have posted */
-void fh_remote_reap(fh_heap *);  /* the same for an orphan */
+void fh_remote_drain(fh_heap *);  /* frees what others have posted */
+void fh_remote_reap(fh_heap *);   /* the same for an orphan */
+void fh_orphan_settle(fh_heap *); /* after frees into an orphan: keeps what all of them together may, no more */
 void fh_orphans_lock(void);
 void fh_orphans_unlock(void);
 void fh_orphans_reset_lock(void);

@@ -76,7 +76,7 @@ void fh_remote_reap(fh_heap *heap) {
   fh_orphans_lock();
   if (__atomic_load_n(&heap->state, __ATOMIC_SEQ_CST) == FH_HEAP_ORPHAN) {
     fh_remote_drain(heap);
-    fh_chunk_trim(&heap->chunks); /* nobody may ever come back to do it */
+    fh_orphan_settle(heap);
   }
   fh_orphans_unlock();
 }

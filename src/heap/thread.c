@@ -28,9 +28,31 @@ static fh_heap *heap_make(void) {
   return heap;
 }
 
+/* Dirty memory in orphans. The next thread is glad of it, and a program that makes one thread after the other would
+ * fault in again and again what each leaves behind; but nobody may ever come back to an orphan, so there is one bound
+ * for all of them. */
+static size_t orphans_rest; /* atomic: changed under the orphan lock, read before it is taken */
+
+static size_t keep_bound(fh_heap *heap) {
+  fh_cache_flush(heap);
+  size_t rest = fh_chunk_settle(&heap->chunks);
+  if (__atomic_load_n(&orphans_rest, __ATOMIC_RELAXED) - heap->rests + rest <= FH_ORPHANS_RETAIN) {
+    return rest;
+  }
+  return rest - fh_chunk_trim(&heap->chunks);
+}
+
+static void note_rest(fh_heap *heap, size_t rest) {
+  __atomic_store_n(&orphans_rest, orphans_rest - heap->rests + rest, __ATOMIC_RELAXED);
+  heap->rests = rest;
+}
+
+void fh_orphan_settle(fh_heap *heap) { note_rest(heap, keep_bound(heap)); }
+
 static fh_heap *pop_orphan(void) {
   fh_heap *heap = first_orphan;
   if (heap != NULL) {
+    note_rest(heap, 0);
     first_orphan = heap->next_orphan;
     __atomic_store_n(&heap->state, FH_HEAP_LIVE, __ATOMIC_SEQ_CST);
   }
@@ -56,14 +78,14 @@ static void move_out(void *value) {
   }
   fh_remote_post_all(heap);
   fh_remote_drain(heap);
-  fh_cache_flush(heap);
-  fh_chunk_trim(&heap->chunks);
+  keep_bound(heap); /* before the lock is taken: the kernel may be slow */
   fh_this.heap = NULL;
   fh_this.fast = &fh_no_heap;
   fh_this.ended = 1;
   fh_orphans_lock();
   push_orphan(heap);
   fh_remote_drain(heap); /* what was posted before the state could be seen */
+  fh_orphan_settle(heap);
   fh_orphans_unlock();
 }
 
@@ -115,6 +137,7 @@ fh_heap *fh_heap_borrow(void) {
 void fh_heap_return(fh_heap *heap) {
   push_orphan(heap);
   fh_remote_drain(heap);
+  fh_orphan_settle(heap);
   fh_orphans_unlock();
 }
 
