@@ -52,13 +52,24 @@ fh_noinline void fh_cache_overflow(fh_cache *cache, fh_heap *heap) {
   }
 }
 
-bool fh_cache_fill(fh_heap *heap, unsigned class, void *first, unsigned count) {
+static void fill(fh_heap *heap, unsigned class, void *first, unsigned count) {
+  heap->cache[class].first = first;
+  set_room(&heap->cache[class], count, most_of(heap, class));
+}
+
+bool fh_cache_add(fh_heap *heap, unsigned class, void *first, void *last, unsigned count) {
   fh_cache *cache = &heap->cache[class];
-  if (cache->first != NULL) {
+  if (cache->first == NULL) {
+    *(void **)last = NULL;
+    fill(heap, class, first, count);
+    return true;
+  }
+  if (cache->room < (int32_t)count) {
     return false;
   }
+  *(void **)last = cache->first;
   cache->first = first;
-  set_room(cache, count, most_of(heap, class));
+  cache->room -= (int32_t)count;
   return true;
 }
 
@@ -74,7 +85,7 @@ void *fh_slab_take(fh_heap *heap, unsigned class) {
   slot = fh_slab_refill(heap, class, &count);
   if (slot != NULL) {
     heap->slabs[class].out += count;
-    fh_cache_fill(heap, class, *(void **)slot, count - 1);
+    fill(heap, class, *(void **)slot, count - 1);
   }
   return slot;
 }

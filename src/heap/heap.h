@@ -83,7 +83,7 @@ void *fh_slab_receive(fh_heap *, fh_span *, void *first);
 bool fh_slab_shrinks(const fh_heap *); /* slabs go back and none is made: the thread is giving up its memory */
 size_t fh_slab_live(const fh_span *);  /* slots in the hands of the program or of the cache */
 void fh_cache_overflow(fh_cache *, fh_heap *);
-bool fh_cache_fill(fh_heap *, unsigned class, void *first, unsigned count); /* false: it is not empty */
+bool fh_cache_add(fh_heap *, unsigned class, void *first, void *last, unsigned count); /* false: no room */
 void fh_cache_flush(fh_heap *); /* all caches, into their slabs; those that hold nothing go back */
 
 /* Stands in where a thread has no heap, or is not to take the fast path: nothing is ever free in it. */

@@ -237,10 +237,10 @@ void fh_slab_give(fh_heap *heap, const char *call, fh_span *slab, void *pointer)
   }
 }
 
-void *fh_slab_receive(fh_heap *heap, fh_span *slab, void *first) {
-  void *last = first, *next = *(void **)first;
+/* A run of slots of one slab, as the list leads to them. */
+static fh_noinline void *receive_run(fh_heap *heap, fh_span *slab, void *first, void *next) {
+  void *last = first;
   unsigned run = 1;
-  check_slot("free", heap, slab, first);
   for (; ((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE; run++) {
     check_slot("free", heap, slab, next);
     if (run == slab->u.slab.slots) {
@@ -249,11 +249,24 @@ void *fh_slab_receive(fh_heap *heap, fh_span *slab, void *first) {
     last = next;
     next = *(void **)last;
   }
-  __builtin_prefetch(next); /* it lies in the other thread's cache */
-  *(void **)last = NULL;
-  if (!fh_cache_fill(heap, slab->class, first, run)) {
+  __builtin_prefetch(next);
+  if (!fh_cache_add(heap, slab->class, first, last, run)) {
     heap->slabs[slab->class].out -= run;
     splice(heap, slab, first, last, (int)run);
   }
+  return next;
+}
+
+void *fh_slab_receive(fh_heap *heap, fh_span *slab, void *first) {
+  void *next = *(void **)first;
+  fh_cache *cache = &heap->cache[slab->class];
+  __builtin_prefetch(next); /* it lies in the other thread's cache */
+  check_slot("free", heap, slab, first);
+  if (((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE || cache->room <= 0) {
+    return receive_run(heap, slab, first, next);
+  }
+  *(void **)first = cache->first;
+  cache->first = first;
+  cache->room--;
   return next;
 }
