@@ -80,7 +80,7 @@ def main():
     jobs = {threads: ("tails", threads, options.steps) for threads in THREADS}
     found = together(measure.rounds_of(jobs, libraries, options.rounds))
     empty = statistics.mean(found[1, name]["empty_mean"] for name in names) / 1000
-    print(f"{options.steps} objects of 16 to 32768 bytes replaced by each thread; an empty measurement takes {empty:.0f} ns, "
+    print(f"{options.steps} objects of 16 to 32768 bytes replaced by each thread; an empty measurement takes {empty:.0f} ns,\n"
           "which are taken off; max is of all rounds")
     if "freehold" not in names:
         raise SystemExit("bench: freehold was left out: there is nothing to compare")
