@@ -18,12 +18,18 @@ SHORT = 20  # loops are divided by it for callgrind, which is some fifty times s
 STARTS = 200
 
 
+def compile_program(source, out, short=1):
+    """A program of bench/ by its path there, into a folder."""
+    out.mkdir(parents=True, exist_ok=True)
+    source = ROOT / "bench" / source
+    subprocess.run(["cc", "-O2", "-fno-builtin", "-pthread", "-D_GNU_SOURCE", f"-DSHORT={short}", source,
+                    "-o", out / source.stem, "-lm"], check=True)
+
+
 def build():
-    (OUT / "short").mkdir(parents=True, exist_ok=True)
     for source in sorted((ROOT / "bench" / "work").glob("*.c")) + [ROOT / "bench" / "launch.c"]:
         for out, short in ((OUT, 1), (OUT / "short", SHORT)):
-            subprocess.run(["cc", "-O2", "-fno-builtin", "-pthread", f"-DSHORT={short}", source, "-o", out / source.stem,
-                            "-lm"], check=True)
+            compile_program(source, out, short)
 
 
 def allocators(extra, peers=True):
@@ -50,10 +56,10 @@ def version(library):
     return subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True).stdout
 
 
-def run(workload, library):
+def run(workload, library, *arguments):
     """Wall seconds, peak resident bytes and the RESULT line; the launcher is small, so that its own memory is not the peak."""
     begin = time.monotonic()
-    done = subprocess.run([OUT / "launch", library, OUT / workload], capture_output=True, text=True)
+    done = subprocess.run([OUT / "launch", library, OUT / workload, *map(str, arguments)], capture_output=True, text=True)
     wall = time.monotonic() - begin
     if done.returncode != 0:
         sys.exit(f"bench: {workload} under '{library or 'glibc'}' failed with {done.returncode}: {done.stderr.strip()}")
@@ -85,8 +91,20 @@ def starts(libraries):
     return {name: medians_of(rows) for name, rows in runs.items()}
 
 
-def callgrind(library, *command):
-    out = OUT / "callgrind.out"
+def rounds_of(jobs, libraries, rounds):
+    """What a program prints in each round, by job and allocator. A job is a name to a program and its arguments. Each round
+    begins with another allocator: what one leaves behind in the machine meets all alike."""
+    runs = {(job, name): [] for job in jobs for name in libraries}
+    names = list(libraries)
+    for turn in range(rounds):
+        for job, command in jobs.items():
+            for name in names[turn % len(names):] + names[:turn % len(names)]:
+                runs[job, name].append(run(command[0], libraries[name], *command[1:]))
+    return runs
+
+
+def callgrind(library, folder, *command):
+    out = folder / "callgrind.out"
     env = dict(os.environ, LD_PRELOAD=library)
     subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *command], env=env,
                    capture_output=True, check=True)
@@ -95,14 +113,14 @@ def callgrind(library, *command):
 
 def instructions(workload, library):
     """Of the whole short run."""
-    out = callgrind(library, OUT / "short" / workload)
+    out = callgrind(library, OUT, OUT / "short" / workload)
     return int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.M)[1])
 
 
-def pair_instructions():
-    """Of one malloc(16) and free in the two functions themselves: linkage stubs apart."""
+def pair_instructions(library=FREEHOLD, folder=OUT):
+    """Of one malloc(16) and free in the two functions themselves: linkage stubs apart. The folder has the program."""
     rounds = 100000
-    out = callgrind(FREEHOLD, OUT / "pair", str(rounds))
+    out = callgrind(library, folder, folder / "pair", str(rounds))
     text = subprocess.run(["callgrind_annotate", "--threshold=100", out], capture_output=True, text=True, check=True).stdout
     rows = re.findall(r"^\s*([\d,]+) .*src/\S+:(?:malloc|free)\b", text, re.M)
     if not rows:

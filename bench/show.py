@@ -22,7 +22,7 @@ def header(libraries, rounds):
     print(f"{time.strftime('%Y-%m-%d')}, {platform.processor() or platform.machine()}, {measure.os.cpu_count()} processors, "
           f"Linux {platform.release()}, {rounds} rounds")
     for name, library in libraries.items():
-        print(f"  {name:10}" + (measure.version(library) if library else " ".join(platform.libc_ver())))
+        print(f"  {name:12}" + (measure.version(library) if library else " ".join(platform.libc_ver())))
 
 
 def table(title, rows, names, cell, means=None):
