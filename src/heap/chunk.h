@@ -9,9 +9,10 @@
  *   hole:            | head 8 | next 8 | prev 8 | ......................... |
  *   big hole:        | head 8 | next 8 | prev 8 | dirty list 16 | dirty units 8 | ... |
  *
- * A chunk that is given back waits in the quick list of its exact length (heap/quick.h). When that list is full, half
- * of it is coalesced with its neighbours and what comes out is indexed by length (fit/bins.h). Big holes have their
- * pages purged under a budget of their own. Nothing here is locked: a heap is used by its thread alone. */
+ * Chunks of up to FH_QUICK_MAX bytes are cut to the lengths of classes at most 1/32 apart, and one that is given back
+ * waits in the quick list of its class (heap/quick.h). When all lists together hold too much, some are coalesced with
+ * their neighbours and what comes out is indexed by length (fit/bins.h). Big holes have their pages purged under a
+ * budget of their own. Nothing here is locked: a heap is used by its thread alone. */
 #ifndef FH_HEAP_CHUNK_H
 #define FH_HEAP_CHUNK_H
 
@@ -44,7 +45,7 @@ typedef struct fh_chunks {
   uint64_t dirty_units; /* in big holes */
   uint32_t quick_hand;  /* the list that was emptied last */
   uint32_t slow_calls;
-  uint64_t mark_units;  /* the most that was live since the heap was last found shrunken */
+  uint64_t mark_units;  /* the most that was used since the heap was last found shrunken */
   uint64_t total_bytes; /* of all stretches */
   uint64_t free_units;  /* in holes */
   int64_t big_units;    /* of them in big holes */

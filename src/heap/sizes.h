@@ -1,7 +1,7 @@
 /* Where each kind of memory begins and ends.
  *
  *   1 .. FH_SLAB_MAX        slabs in pages of 16 KiB: classes 16 bytes apart up to 256, 32 up to 512, 64 up to 1024
- *   .. FH_CHUNK_MAX         the chunk heap: exact to 16 bytes, split and coalesced
+ *   .. FH_CHUNK_MAX         the chunk heap: to 1/32 up to 32 KiB, then to 16 bytes; split and coalesced
  *   larger                  large objects: page runs */
 #ifndef FH_HEAP_SIZES_H
 #define FH_HEAP_SIZES_H
