@@ -204,6 +204,7 @@ int fh_trim(size_t keep) {
   if (heap != NULL) {
     fh_remote_post_all(heap);
     fh_remote_drain(heap);
+    fh_cache_flush(heap);
     given = fh_chunk_trim(&heap->chunks);
   }
   given += fh_pages_trim();
