@@ -1,18 +1,21 @@
 /* Thread caches of slots: in front of the slabs, one list a class.
  *
- *   malloc  <- pop    +-------+  refill, when empty: all free slots of the fullest slab   +-------+
+ *                               refill, when empty: all free slots of the fullest slab,
+ *   malloc  <- pop    +-------+ or the next 4 KiB of one that was never filled            +-------+
  *                     | cache | <-------------------------------------------------------- | slabs |
  *   free    -> push   +-------+ --------------------------------------------------------> +-------+
- *                                overflow: all but half of what it is to hold, in a batch
+ *                               overflow: half of what it is to hold, or a batch when it holds more
  *
  * A cache is to hold a share of the slots that its class has in use, because one that waits here keeps its slab from
- * going back: when a program gives up its memory, the caches give theirs up too. A refill may bring more than the
- * share: nothing of it has been touched since. */
+ * going back: when a program gives up its memory, the caches give theirs up too. A refill may bring far more than the
+ * share, in one step, because nobody looks at the slots; so an overflow does not give all of it back in one step
+ * either, for there each slot is looked at. */
 #include "heap/heap.h"
 
 enum {
   CACHE_LEAST = 8, /* slots */
   CACHE_MOST = 32,
+  CACHE_BATCH = 32, /* slots of an overflow at most */
   CACHE_SHARE = 8 /* part of the slots in use */
 };
 
@@ -43,8 +46,9 @@ void fh_cache_flush(fh_heap *heap) {
 fh_noinline void fh_cache_overflow(fh_cache *cache, fh_heap *heap) {
   unsigned class = (unsigned)(cache - heap->cache), holds = held(cache), most = most_of(heap, class);
   if (holds >= most) {
-    cache->first = fh_slab_return(heap, class, cache->first, holds - most / 2);
-    holds = most / 2;
+    unsigned surplus = (unsigned)fh_min(holds - most / 2, CACHE_BATCH);
+    cache->first = fh_slab_return(heap, class, cache->first, surplus);
+    holds -= surplus;
   }
   set_room(cache, holds, most);
   if (fh_slab_shrinks(heap)) {

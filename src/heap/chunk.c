@@ -234,7 +234,8 @@ static void coalesce(fh_chunks *h, fh_chunk *c) {
 
 /* Quick lists: all together may hold a share of what the program uses. It is bounded: what waits keeps its neighbours
  * apart, and costs more memory than it is long. So no chunk waits for long either: a hand goes round the lists and
- * empties one every few slow calls, and as many as it takes when there is no room. docs/decisions/0004. */
+ * retires one after the other, and of what is retired a few chunks are coalesced every few slow calls, and a few more
+ * when there is no room. Never many in one call: somebody waits for it. docs/decisions/0004. */
 
 enum {
   QUICK_LEAST = (16 << 10) / FH_UNIT,
@@ -242,24 +243,60 @@ enum {
   QUICK_MOST = (1 << 20) / FH_UNIT, /* beside QUICK_LEAST */
   QUICK_NEAR = 3,                   /* classes that a request may look at, its own first */
   QUICK_NEAR_USED = (32 << 20) / FH_UNIT,
-  QUICK_ROUND = 16, /* slow calls from one turn of the hand to the next */
+  QUICK_ROUND = 16, /* slow calls from one look at what waits to the next */
+  QUICK_BATCH = 8,  /* chunks coalesced in one call */
   SHRINK_UNITS = (16 << 10) / FH_UNIT,
 };
 
-static void quick_flush(fh_chunks *h, unsigned class) {
-  void *user = h->quick[class], *next;
+/* Takes a list off its class, as it is. */
+static void *quick_detach(fh_chunks *h, unsigned class) {
+  void *first = h->quick[class];
   h->quick[class] = NULL;
   h->quick_some[class / 64] &= ~((uint64_t)1 << class % 64);
-  for (; user != NULL; user = next) {
-    next = *(void **)user;
-    h->quick_room += (int64_t)chunk_length(chunk_of(user));
-    coalesce(h, chunk_of(user));
+  return first;
+}
+
+/* The first class from `class` on whose list is not empty; FH_QUICK_LISTS: there is none. */
+static unsigned quick_next(const fh_chunks *h, unsigned class) {
+  uint64_t mask = ~UINT64_C(0) << class % 64;
+  for (unsigned word = class / 64; word < sizeof h->quick_some / sizeof h->quick_some[0]; word++) {
+    uint64_t some = h->quick_some[word] & mask;
+    if (some != 0) {
+      return word * 64 + fh_lowest_bit(some);
+    }
+    mask = ~UINT64_C(0);
   }
+  return FH_QUICK_LISTS;
+}
+
+/* The hand moves on to the next list that is not empty, and retires it. False: all are empty. */
+static bool quick_retire(fh_chunks *h) {
+  unsigned class = quick_next(h, h->quick_hand + 1);
+  if (class == FH_QUICK_LISTS) {
+    class = quick_next(h, 0);
+  }
+  if (class == FH_QUICK_LISTS) {
+    return false;
+  }
+  h->quick_hand = class;
+  h->quick_retired = quick_detach(h, class);
+  return true;
+}
+
+/* Coalesces one chunk of those that are retired. False: no chunk waits anywhere. */
+static bool quick_coalesce(fh_chunks *h) {
+  if (h->quick_retired == NULL && !quick_retire(h)) {
+    return false;
+  }
+  fh_chunk *c = chunk_of(h->quick_retired);
+  h->quick_retired = *(void **)h->quick_retired;
+  h->quick_room += (int64_t)chunk_length(c);
+  coalesce(h, c);
+  return true;
 }
 
 static void quick_flush_all(fh_chunks *h) {
-  for (unsigned i = 0; i < FH_QUICK_LISTS; i++) {
-    quick_flush(h, i);
+  while (quick_coalesce(h)) {
   }
 }
 
@@ -276,17 +313,6 @@ static void quick_set_limit(fh_chunks *h) {
   h->quick_room += limit - h->quick_limit;
   h->quick_limit = limit;
   h->quick_near = used < QUICK_NEAR_USED ? ((uint64_t)1 << QUICK_NEAR) - 1 : 1;
-}
-
-/* The hand moves on to the next list that is not empty, and empties it. */
-static void quick_turn(fh_chunks *h) {
-  for (unsigned tries = 0; tries < FH_QUICK_LISTS; tries++) {
-    h->quick_hand = (h->quick_hand + 1) % FH_QUICK_LISTS;
-    if (h->quick[h->quick_hand] != NULL) {
-      quick_flush(h, h->quick_hand);
-      return;
-    }
-  }
 }
 
 /* Three quarters of what was used are free: whatever is kept for speed goes too. */
@@ -308,19 +334,17 @@ static void shrink_when_due(fh_chunks *h) {
 
 static void quick_age(fh_chunks *h) {
   if (++h->slow_calls % QUICK_ROUND == 0) {
-    quick_turn(h);
+    for (unsigned i = 0; i < QUICK_BATCH && quick_coalesce(h); i++) {
+    }
     shrink_when_due(h);
   }
 }
 
-/* A chunk of `units` found no room. */
-static void quick_make_room(fh_chunks *h, uint64_t units) {
+/* A chunk found no room: some for it, and for those that follow. */
+static void quick_make_room(fh_chunks *h) {
   shrink_when_due(h);
   quick_set_limit(h);
-  if (h->quick_room < (int64_t)units) {
-    while (quick_holds(h) > 0 && h->quick_room < h->quick_limit / 4) {
-      quick_turn(h);
-    }
+  for (unsigned i = 0; i < QUICK_BATCH && h->quick_room < h->quick_limit / 4 && quick_coalesce(h); i++) {
   }
 }
 
@@ -435,7 +459,8 @@ void *fh_chunk_take_aligned(fh_chunks *h, size_t alignment, size_t bytes) {
 void fh_chunk_check(const char *call, const void *user) {
   fh_chunk *c = chunk_of(user);
   uint64_t head = chunk_head(c);
-  if (((uintptr_t)user & (FH_UNIT - 1)) != 0 || (head >> CHUNK_CHECK_SHIFT << CHUNK_CHECK_SHIFT) != chunk_check(c)) {
+  bool checked = (head >> CHUNK_CHECK_SHIFT << CHUNK_CHECK_SHIFT) == chunk_check(c);
+  if (((uintptr_t)user & (FH_UNIT - 1)) != 0 || !checked || (head >> 6 & CHUNK_LENGTH_MASK) == 0) {
     fh_fatal(call, user, "not the start of an allocation, or its header was overwritten");
   }
   if ((head & (CHUNK_USED | CHUNK_QUICK)) != CHUNK_USED) {
@@ -455,7 +480,7 @@ void fh_chunk_give(fh_chunks *h, const char *call, void *user) {
     coalesce(h, c);
     return;
   }
-  quick_make_room(h, units);
+  quick_make_room(h);
   if (!fh_quick_give(h, user)) {
     coalesce(h, c);
   }

@@ -43,7 +43,8 @@ typedef struct fh_chunks {
   fh_hole stretches;             /* head of the list of spans */
   struct fh_heap *heap;
   uint64_t dirty_units; /* in big holes */
-  uint32_t quick_hand;  /* the list that was emptied last */
+  void *quick_retired;  /* what waits to be coalesced and is in no list any more */
+  uint32_t quick_hand;  /* the list that was retired last */
   uint32_t slow_calls;
   uint64_t mark_units;  /* the most that was used since the heap was last found shrunken */
   uint64_t total_bytes; /* of all stretches */

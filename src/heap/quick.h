@@ -59,12 +59,13 @@ fh_inline void *fh_quick_take(fh_chunks *h, uint64_t units) {
   return user;
 }
 
-/* False when it is not a used chunk, not a short one, the head behind it was overwritten, or there is no room. */
+/* False when it is not a used chunk, not a short one, the head behind it was overwritten, or there is no room. The END
+ * of a stretch looks like a used chunk of no length. */
 fh_inline bool fh_quick_give(fh_chunks *h, void *user) {
   fh_chunk *c = chunk_of(user);
   uint64_t head = chunk_head(c), units = head >> 6 & CHUNK_LENGTH_MASK;
   int64_t room = h->quick_room - (int64_t)units;
-  if (fh_unlikely(!chunk_is_used(c, head) || units > FH_QUICK_LONGEST || room < 0)) {
+  if (fh_unlikely(!chunk_is_used(c, head) || units - 1 >= FH_QUICK_LONGEST || room < 0)) {
     return false;
   }
   if (fh_unlikely(units >= FH_QUICK_LOOK && chunk_before_length(chunk_at(c, (int64_t)units)) != units)) {

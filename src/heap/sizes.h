@@ -32,7 +32,7 @@ fh_inline unsigned fh_class_bytes(unsigned class) { return fh_classes[class].byt
 /* Which slot lies `offset` bytes, less than a slab has, into a slab of this class: exact, for the inverse is off by
  * less than 2^-18. */
 fh_inline unsigned fh_class_slot(unsigned class, size_t offset) {
-  return (unsigned)(offset * fh_classes[class].inverse >> 32);
+  return (unsigned)((uint64_t)offset * fh_classes[class].inverse >> 32);
 }
 
 /* bytes <= FH_SLAB_MAX */

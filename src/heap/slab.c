@@ -4,7 +4,7 @@
  *     used   free   used         free
  *
  * A slot is free when it lies in the slab's own list. Those that the thread cache holds count as used here: the cache
- * takes all free slots of a slab at once and gives slots back in batches (heap/cache.c).
+ * takes all free slots of a slab at once, without looking at them, and gives slots back in batches (heap/cache.c).
  *
  *   state  on the list            countdown counts slots given back until
  *   FULL   slabs.full             a sixteenth of the slots: then it is partial
@@ -87,9 +87,14 @@ static void list_partial(fh_heap *heap, fh_span *slab, unsigned live) {
   list_push(&heap->slabs[slab->class].partial[slab->state], slab);
 }
 
+static fh_cold _Noreturn void freed_twice(const void *slot) { fh_fatal("free", slot, "freed already (double free)"); }
+
 /* The countdown of a slab has reached 0, or passed it. */
 static fh_noinline void slab_event(fh_heap *heap, fh_span *slab) {
   unsigned live = (unsigned)fh_slab_live(slab);
+  if (fh_unlikely(live > slab->u.slab.carved)) {
+    freed_twice(slab->free); /* more came back than were ever out */
+  }
   list_remove(slab);
   if (live == 0) {
     give_page(heap, slab);
@@ -108,17 +113,37 @@ static void splice(fh_heap *heap, fh_span *slab, void *first, void *last, int co
   }
 }
 
-/* Neighbours in the list that are of one slab go back together: what was made in a row is often freed in a row. */
+/* The slab of a slot that a cache has held. What was freed twice may be in there twice: when it comes here for the
+ * second time it is what its slab got last, or the slab has gone back and the page is something else now. */
+static fh_span *slab_of_cached(const fh_heap *heap, unsigned class, const void *slot) {
+  fh_span *slab = fh_arena_find(slot);
+  if (fh_unlikely(slab == NULL)) {
+    fh_fatal("free", slot, "on the list of free slots, but not from this heap: something wrote to freed memory");
+  }
+  if (fh_unlikely(slab->owner != heap || slab->class != class || slab->free == slot)) {
+    freed_twice(slot);
+  }
+  return slab;
+}
+
+/* Neighbours in the list that are of one slab go back together: what was made in a row is often freed in a row. A list
+ * that holds a slot twice is a ring, and leads back to a slot that was marked (Brent, 1980). */
 void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count) {
+  const void *mark = NULL;
   heap->slabs[class].out -= count;
   while (count != 0) {
+    fh_span *slab = slab_of_cached(heap, class, first);
     void *last = first, *next = *(void **)first;
     int run = 1;
     for (; --count != 0 && ((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE; run++) {
+      if (fh_unlikely(next == mark)) {
+        freed_twice(next);
+      }
+      mark = (count & (count - 1)) == 0 ? next : mark;
       last = next;
       next = *(void **)last;
     }
-    splice(heap, fh_arena_find(first), first, last, run);
+    splice(heap, slab, first, last, run);
     first = next;
   }
   return first;
@@ -244,7 +269,7 @@ static fh_noinline void *receive_run(fh_heap *heap, fh_span *slab, void *first, 
   for (; ((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE; run++) {
     check_slot("free", heap, slab, next);
     if (run == slab->u.slab.slots) {
-      fh_fatal("free", next, "freed already (double free)"); /* the list has led back to where it came from */
+      freed_twice(next); /* the list has led back to where it came from */
     }
     last = next;
     next = *(void **)last;
