@@ -7,13 +7,10 @@
 #include "heap/quick.h"
 #include "heap/remote.h"
 
-/* What a thread does for others before it asks for more memory. */
-static void take_in(fh_heap *heap) { fh_remote_drain(heap); }
-
 void *fh_block_take(fh_heap *heap, size_t bytes, size_t *unzeroed) {
   bool zero = false;
   *unzeroed = SIZE_MAX;
-  take_in(heap);
+  fh_remote_some(heap); /* what a thread does for others before it asks for more memory */
   if (bytes <= FH_SLAB_MAX && !fh_slab_early(heap, fh_class_of(bytes))) {
     return fh_slab_take(heap, fh_class_of(bytes));
   }
@@ -63,7 +60,7 @@ void *fh_take_aligned(size_t alignment, size_t bytes) {
   }
   fh_heap *heap = fh_heap_mine();
   if (heap != NULL) {
-    take_in(heap);
+    fh_remote_some(heap);
     return block_take_aligned(heap, alignment, bytes);
   }
   heap = fh_heap_borrow();
@@ -140,12 +137,12 @@ static fh_noinline void free_slower(const char *call, void *pointer) {
   }
 }
 
-static fh_noinline void free_slot_elsewhere(void *pointer, const char *call, fh_heap *mine, fh_heap *to) {
-  fh_remote_give(mine, to, call, pointer, FH_REMOTE_SHARE);
+static fh_noinline void free_elsewhere(void *pointer, const char *call, fh_heap *mine, fh_heap *to, size_t bytes) {
+  fh_remote_give(mine, to, call, pointer, bytes);
 }
 
-/* A chunk of the thread's own heap goes to its quick list; a slot of another's is a message. Everything else is rare.
- */
+/* A chunk of the thread's own heap goes to its quick list; a slot or chunk of another's is a message. Everything else is
+ * rare. */
 fh_noinline void fh_free_slow(void *pointer, const char *call) {
   fh_heap *mine = fh_this.fast;
   size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)fh_racy_load(fh_first_base));
@@ -157,9 +154,15 @@ fh_noinline void fh_free_slow(void *pointer, const char *call) {
       if (kind >= FH_SPAN_CHUNKS && fh_quick_give(&mine->chunks, pointer)) {
         return;
       }
-    } else if (kind == FH_SPAN_SLAB && mine != &fh_no_heap) {
-      free_slot_elsewhere(pointer, call, mine, to);
-      return;
+    } else if (mine != &fh_no_heap && to != NULL) {
+      if (kind == FH_SPAN_SLAB) {
+        free_elsewhere(pointer, call, mine, to, FH_REMOTE_SHARE);
+        return;
+      }
+      if (kind >= FH_SPAN_CHUNKS && fh_chunk_is_used(pointer)) {
+        free_elsewhere(pointer, call, mine, to, fh_chunk_usable(pointer));
+        return;
+      }
     }
   }
   free_slower(call, pointer);

@@ -38,6 +38,13 @@ fh_inline bool chunk_is_used(const fh_chunk *c, uint64_t head) {
   return ((head ^ (chunk_check(c) | CHUNK_USED)) & mask) == 0;
 }
 
+/* The start of a used chunk, as far as its head tells. The END of a stretch looks like one of no length. */
+fh_inline bool fh_chunk_is_used(const void *user) {
+  const fh_chunk *c = (const fh_chunk *)(const void *)((uintptr_t)user - FH_CHUNK_HEAD);
+  uint64_t head = chunk_head(c);
+  return chunk_is_used(c, head) && (head >> 6 & CHUNK_LENGTH_MASK) != 0;
+}
+
 fh_inline void chunk_write(fh_chunk *c, uint64_t length, uint64_t before, uint64_t flags) {
   chunk_set(c, flags | length << 6 | before << 28 | chunk_check(c));
 }

@@ -21,8 +21,9 @@
 #define FH_CHUNK_WIDEN ((size_t)4 << 20)    /* that much more at most while purging proves to be wasted work */
 #define FH_REMOTE_BYTES ((size_t)64 << 10)  /* bytes in a batch */
 #define FH_REMOTE_SHARE (FH_REMOTE_BYTES / FH_REMOTE_MOST)
+#define FH_REMOTE_QUANTUM 32u /* messages that one call frees, at first */
 
-enum { FH_FULLNESS = 4, FH_REMOTE_SLOTS_SHIFT = 5, FH_REMOTE_SLOTS = 1 << FH_REMOTE_SLOTS_SHIFT };
+enum { FH_FULLNESS = 4, FH_REMOTE_SLOTS = 32 /* batches at a time */ };
 
 /* The free slots of one class that a thread has at hand: taken out of their slabs, not in the program's hands. `room`
  * counts pushes until it is full; how many it holds is the rest of `limit`. */
@@ -55,9 +56,12 @@ enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copi
 typedef struct fh_heap {
   fh_cache cache[FH_CLASSES];
   uint16_t cache_of_grain[FH_GRAINS]; /* where in the heap the cache for a size lies, by grain of 16 bytes */
-  fh_slabs slabs[FH_CLASSES];
+  uint16_t number;                    /* of the heap, as they were made: which batch of another heap is for it */
+  _Alignas(64) fh_slabs slabs[FH_CLASSES];
   size_t slab_count; /* slabs of this heap */
   size_t slab_gives; /* of them given back since one was made, or since the caches were last flushed */
+  void *taken_in;    /* what was in the inbox and is not freed yet */
+  unsigned quantum;  /* messages to be freed by the next call that looks */
   fh_batch out[FH_REMOTE_SLOTS];
   /* What other threads write has a line of its own. */
   _Alignas(64) void *inbox; /* atomic: batches posted by other threads */
@@ -103,7 +107,8 @@ void fh_heap_fork_child(void);
 void fh_remote_post(fh_batch *);
 void fh_remote_post_one(fh_heap *to, void *pointer); /* for a thread without a heap */
 void fh_remote_post_all(fh_heap *);
-void fh_remote_drain(fh_heap *);  /* frees what others have posted */
+void fh_remote_some(fh_heap *);   /* frees some of what others have posted */
+void fh_remote_drain(fh_heap *);  /* all of it */
 void fh_remote_reap(fh_heap *);   /* the same for an orphan */
 void fh_orphan_settle(fh_heap *); /* after frees into an orphan: keeps what all of them together may, no more */
 void fh_orphans_lock(void);

@@ -54,22 +54,46 @@ void fh_remote_post_all(fh_heap *heap) {
   }
 }
 
+/* Frees a message, and those behind it that go with it; what follows. */
+static void *take_in(fh_heap *heap, void *pointer) {
+  fh_span *span = fh_arena_find(pointer);
+  if (fh_span_kind_of(span) == FH_SPAN_SLAB) {
+    return fh_slab_receive(heap, span, pointer);
+  }
+  void *next = *(void **)pointer;
+  __builtin_prefetch(next, 1);
+  fh_chunk_give(&heap->chunks, "free", pointer);
+  return next;
+}
+
+/* Sequentially consistent, with the state of an orphan: either the thread that posts sees the state, or who sets it
+ * sees what was posted. */
+static bool inbox_is_empty(fh_heap *heap) { return __atomic_load_n(&heap->inbox, __ATOMIC_SEQ_CST) == NULL; }
+
+static void *inbox_empty(fh_heap *heap) {
+  return inbox_is_empty(heap) ? NULL : __atomic_exchange_n(&heap->inbox, NULL, __ATOMIC_SEQ_CST);
+}
+
+/* As many as one call can bear. When that leaves some over they are twice as many the next time, so that others cannot
+ * post faster for long than this thread frees. */
+void fh_remote_some(fh_heap *heap) {
+  if (heap->taken_in == NULL) {
+    heap->taken_in = inbox_empty(heap);
+    heap->quantum = FH_REMOTE_QUANTUM;
+  }
+  for (unsigned i = heap->quantum; i != 0 && heap->taken_in != NULL; i--) {
+    heap->taken_in = take_in(heap, heap->taken_in);
+  }
+  heap->quantum *= 2;
+}
+
 void fh_remote_drain(fh_heap *heap) {
-  if (__atomic_load_n(&heap->inbox, __ATOMIC_RELAXED) == NULL) {
-    return;
-  }
-  void *pointer = __atomic_exchange_n(&heap->inbox, NULL, __ATOMIC_SEQ_CST);
-  while (pointer != NULL) {
-    fh_span *span = fh_arena_find(pointer);
-    if (fh_span_kind_of(span) == FH_SPAN_SLAB) {
-      pointer = fh_slab_receive(heap, span, pointer);
-      continue;
+  do {
+    while (heap->taken_in != NULL) {
+      heap->taken_in = take_in(heap, heap->taken_in);
     }
-    void *next = *(void **)pointer;
-    __builtin_prefetch(next, 1);
-    fh_chunk_give(&heap->chunks, "free", pointer);
-    pointer = next;
-  }
+    heap->taken_in = inbox_empty(heap);
+  } while (heap->taken_in != NULL);
 }
 
 void fh_remote_reap(fh_heap *heap) {

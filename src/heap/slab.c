@@ -275,7 +275,8 @@ static fh_noinline void *receive_run(fh_heap *heap, fh_span *slab, void *first, 
     next = *(void **)last;
   }
   __builtin_prefetch(next);
-  if (!fh_cache_add(heap, slab->class, first, last, run)) {
+  bool live = heap->state == FH_HEAP_LIVE; /* nobody would take what an orphan has at hand */
+  if (!live || !fh_cache_add(heap, slab->class, first, last, run)) {
     heap->slabs[slab->class].out -= run;
     splice(heap, slab, first, last, (int)run);
   }
@@ -287,7 +288,7 @@ void *fh_slab_receive(fh_heap *heap, fh_span *slab, void *first) {
   fh_cache *cache = &heap->cache[slab->class];
   __builtin_prefetch(next); /* it lies in the other thread's cache */
   check_slot("free", heap, slab, first);
-  if (((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE || cache->room <= 0) {
+  if (((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE || cache->room <= 0 || heap->state != FH_HEAP_LIVE) {
     return receive_run(heap, slab, first, next);
   }
   *(void **)first = cache->first;

@@ -11,6 +11,7 @@ fh_heap fh_no_heap;
 fh_thread_local fh_thread fh_this = {.fast = &fh_no_heap};
 
 static fh_heap *all_heaps;    /* atomic; only ever pushed to */
+static unsigned heaps_made;   /* atomic */
 static fh_heap *first_orphan; /* under the orphan lock */
 
 fh_heap *fh_heap_all(void) { return __atomic_load_n(&all_heaps, __ATOMIC_ACQUIRE); }
@@ -22,6 +23,7 @@ static fh_heap *heap_make(void) {
   }
   fh_slab_start(heap);
   heap->chunks.heap = heap;
+  heap->number = (uint16_t)__atomic_fetch_add(&heaps_made, 1, __ATOMIC_RELAXED);
   heap->next = __atomic_load_n(&all_heaps, __ATOMIC_RELAXED);
   while (!__atomic_compare_exchange_n(&all_heaps, &heap->next, heap, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
   }
@@ -34,7 +36,6 @@ static fh_heap *heap_make(void) {
 static size_t orphans_rest; /* atomic: changed under the orphan lock, read before it is taken */
 
 static size_t keep_bound(fh_heap *heap) {
-  fh_cache_flush(heap);
   size_t rest = fh_chunk_settle(&heap->chunks);
   if (__atomic_load_n(&orphans_rest, __ATOMIC_RELAXED) - heap->rests + rest <= FH_ORPHANS_RETAIN) {
     return rest;
@@ -78,6 +79,7 @@ static void move_out(void *value) {
   }
   fh_remote_post_all(heap);
   fh_remote_drain(heap);
+  fh_cache_flush(heap);
   keep_bound(heap); /* before the lock is taken: the kernel may be slow */
   fh_this.heap = NULL;
   fh_this.fast = &fh_no_heap;

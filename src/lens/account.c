@@ -4,7 +4,8 @@
 #include "os/os.h"
 
 static void count_slab(fh_account *out, const fh_span *slab) {
-  uint64_t size = fh_class_bytes(slab->class), live = fh_slab_live(slab), carved = slab->u.slab.carved;
+  uint64_t size = fh_class_bytes(slab->class), carved = slab->u.slab.carved;
+  uint64_t live = fh_min(fh_slab_live(slab), carved); /* its owner may be in the middle of a change */
   out->slab_live += live * size;
   out->slab_free += (carved - live) * size;
   out->slab_uncarved += FH_PAGE_SIZE - carved * size;

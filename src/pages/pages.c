@@ -60,8 +60,11 @@ static void mark_run(fh_span *run, char *start, size_t count, fh_span_kind kind)
   }
 }
 
-/* free | used | free: joins the run with free neighbours of its kind and lists what comes out. */
+/* free | used | free: joins the run with free neighbours of its kind and lists what comes out. A late free finds no
+ * slab and no heap at what was the head. */
 static void list_joined(fh_span *run, char *start, size_t count, fh_span_kind kind) {
+  __atomic_store_n(&run->heap, NULL, __ATOMIC_RELAXED);
+  fh_span_set_kind(run, kind);
   if (fh_span_kind_of(run - 1) == kind) {
     fh_span *left = run - 1 - run[-1].u.back;
     unlist_run(left);
