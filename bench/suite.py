@@ -1,13 +1,10 @@
 """The public suite (daanx/mimalloc-bench, built by its own script) under Freehold and any rivals, interleaved: time as
 the suite takes it, and peak resident memory, with geometric means, the best of all test by test, and how far the worst
 test is behind the best rival."""
-import argparse
-import json
 import os
 import pathlib
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -70,7 +67,7 @@ def launch(library, command):
     return [str(measure.OUT / "launch"), library, program, *command[1:]]
 
 
-def run(test, library, here):
+def run_program(test, library, here):
     command, time_of = TESTS[test]
     standard_input = here.parents[1] / "bench" / "barnes" / "input" if test == "barnes" else os.devnull
     with open(standard_input) as source:
@@ -106,17 +103,23 @@ def run_redis(library):
     return {"time": 2e6 / float(rates[-1]), "peak": figures["PEAK"], "cpu": figures["CPU"] / 1e6}
 
 
-def measure_all(tests, libraries, rounds, here):
-    """Each round runs every test under every allocator in turn, beginning with another one each round."""
-    runs = {(t, n): [] for t in tests for n in libraries}
-    names = list(libraries)
-    for turn in range(rounds):
-        for test in tests:
-            for name in names[turn % len(names):] + names[:turn % len(names)]:
-                one = run_redis(libraries[name]) if test == "redis" else run(test, libraries[name], here)
-                runs[test, name].append(one)
-                print(f"  {test:15}{name:12}{one['time']:9.3f} s {one['peak'] / show.MIB:9.1f} MiB", file=sys.stderr)
-    return {key: {k: statistics.median(row[k] for row in rows) for k in rows[0]} for key, rows in runs.items()}
+def run(test, library, here):
+    one = run_redis(library) if test == "redis" else run_program(test, library, here)
+    print(f"  {test:15}{one['time']:9.3f} s {one['peak'] / show.MIB:9.1f} MiB  {library or 'glibc'}", file=sys.stderr)
+    return one
+
+
+def present(test, here):
+    """The programs of the suite lie in its folder, which their names begin with; others are installed."""
+    program = "redis-server" if test == "redis" else TESTS[test][0][0]
+    return shutil.which(here / program if program.startswith("./") else program) is not None
+
+
+def runnable(tests, here):
+    lacking = [test for test in tests if not present(test, here)]
+    for test in lacking:
+        print(f"bench: {test} is left out: its program was not built or is not installed", file=sys.stderr)
+    return [test for test in tests if test not in lacking]
 
 
 def best_rows(medians, tests, names, key):
@@ -139,15 +142,11 @@ def goals(medians, tests, names, base):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="script/bench suite", description=__doc__)
+    parser = measure.options_of("suite", __doc__, 3, of="test")
     parser.add_argument("--suite", required=True, type=pathlib.Path, help="a built copy of the suite, with out/bench in it")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each pair of test and allocator (3)")
     parser.add_argument("--only", help="tests, separated by commas; without it all")
     parser.add_argument("--base", help="the allocator that others are divided by (mimalloc3, mimalloc, or glibc)")
-    parser.add_argument("--json", help="write the medians to this file")
     parser.add_argument("--plot", action="store_true", help="draw into build/bench/plots")
-    parser.add_argument("--no-peers", action="store_true", help="only the allocators named, not those that are installed")
-    parser.add_argument("rival", nargs="*", help="further allocators as name=path")
     return parser.parse_args()
 
 
@@ -157,21 +156,14 @@ def main():
     if not here.is_dir():
         raise SystemExit(f"bench: {here} is not there: build the suite first, as its README says")
     measure.build()
-    libraries = measure.allocators(options.rival, peers=not options.no_peers)
+    libraries = measure.allocators(options)
     names = list(libraries)
-    tests = options.only.split(",") if options.only else list(TESTS)
-    unknown = set(tests) - set(TESTS)
-    if unknown:
-        raise SystemExit(f"bench: unknown test {', '.join(sorted(unknown))}; there are {', '.join(TESTS)}")
-    absent = [t for t in tests if shutil.which("redis-server" if t == "redis" else TESTS[t][0][0],
-                                              path=f"{os.environ['PATH']}:{here}") is None
-              and not (here / ("redis" if t == "redis" else TESTS[t][0][0])).exists()]
-    for test in absent:
-        print(f"bench: {test} is left out: its program was not built or is not installed", file=sys.stderr)
-    tests = [t for t in tests if t not in absent]
+    tests = runnable(measure.chosen(options.only, TESTS, "test"), here)
     base = options.base or next(n for n in ("mimalloc3", "mimalloc", "glibc") if n in names)
     show.header(libraries, options.rounds)
-    medians = measure_all(tests, libraries, options.rounds, here)
+    runs = measure.rounds_of({t: t for t in tests}, libraries, options.rounds,
+                             lambda test, library: run(test, library, here))
+    medians = measure.medians(runs)
     show.ratio_table("time in s", medians, tests, names, "time", 1, base)
     show.ratio_table("peak resident in MiB", medians, tests, names, "peak", 1 / show.MIB, base)
     for key, what in (("time", "time"), ("peak", "peak resident")):
@@ -182,8 +174,7 @@ def main():
         goals(medians, tests, names, base)
     if options.plot:
         plot.draw(medians, tests, names, base, "suite-")
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({f"{t} {n}": row for (t, n), row in medians.items()}, indent=1))
+    measure.write_json(options.json, medians)
 
 
 main()
