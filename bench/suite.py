@@ -15,7 +15,7 @@ import plot
 import show
 
 PROCS = os.cpu_count() or 1
-PORT = 17379  # of the redis server
+PORT = "17379"  # of the redis server
 
 
 def micros(figures, _output):
@@ -79,47 +79,75 @@ def run_program(test, library, here):
     return {"time": time_of(figures, done.stdout), "peak": figures["PEAK"], "cpu": figures["CPU"] / 1e6}
 
 
-def redis_call(*words):
-    return subprocess.run(["redis-cli", "-p", str(PORT), *words], capture_output=True, text=True).stdout
+def redis_tool(name, folder):
+    """None: it is not there. Without a folder, what is installed."""
+    return shutil.which(name, path=folder)
 
 
-def run_redis(library):
-    with tempfile.TemporaryDirectory() as folder:
-        server = subprocess.Popen(launch(library, ["redis-server", "--port", str(PORT), "--save", "", "--dir", folder]),
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def redis_call(folder, *words):
+    command = [redis_tool("redis-cli", folder), "-p", PORT, *words]
+    return subprocess.run(command, capture_output=True, text=True).stdout
+
+
+def redis_rates(folder):
+    command = [redis_tool("redis-benchmark", folder), "-p", PORT, "-r", "1000000", "-n", "100000", "-q", "-P", "16",
+               "lpush", "a", "1", "2", "3", "4", "5", "lrange", "a", "1", "5"]
+    output = subprocess.run(command, capture_output=True, text=True).stdout
+    return re.findall(r": ([\d.]+) requests per second", output)
+
+
+def run_redis(library, folder):
+    with tempfile.TemporaryDirectory() as empty:
+        command = [redis_tool("redis-server", folder), "--port", PORT, "--save", "", "--dir", empty]
+        server = subprocess.Popen(launch(library, command), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         for _ in range(100):
-            if "PONG" in redis_call("ping"):
+            if "PONG" in redis_call(folder, "ping"):
                 break
             time.sleep(0.05)
-        output = subprocess.run(
-            ["redis-benchmark", "-p", str(PORT), "-r", "1000000", "-n", "100000", "-q", "-P", "16", "lpush", "a", "1", "2",
-             "3", "4", "5", "lrange", "a", "1", "5"], capture_output=True, text=True).stdout
-        redis_call("flushall")
-        redis_call("shutdown", "nosave")
+        rates = redis_rates(folder)
+        redis_call(folder, "flushall")
+        redis_call(folder, "shutdown", "nosave")
         figures = figures_of(server.communicate()[1])
-    rates = re.findall(r": ([\d.]+) requests per second", output)
     if not rates or figures is None:
-        raise SystemExit(f"bench: redis under '{library or 'glibc'}' failed: {output[-300:]!r}")
+        raise SystemExit(f"bench: redis under '{library or 'glibc'}' failed: rates {rates}, figures {figures}")
     return {"time": 2e6 / float(rates[-1]), "peak": figures["PEAK"], "cpu": figures["CPU"] / 1e6}
 
 
-def run(test, library, here):
-    one = run_redis(library) if test == "redis" else run_program(test, library, here)
+def run(test, library, here, redis):
+    one = run_redis(library, redis) if test == "redis" else run_program(test, library, here)
     print(f"  {test:15}{one['time']:9.3f} s {one['peak'] / show.MIB:9.1f} MiB  {library or 'glibc'}", file=sys.stderr)
     return one
 
 
-def present(test, here):
-    """The programs of the suite lie in its folder, which their names begin with; others are installed."""
-    program = "redis-server" if test == "redis" else TESTS[test][0][0]
-    return shutil.which(here / program if program.startswith("./") else program) is not None
+def why_no_redis(folder):
+    """A server that brings an allocator of its own would measure that one under glibc's name."""
+    lacking = [n for n in ("redis-server", "redis-cli", "redis-benchmark") if redis_tool(n, folder) is None]
+    if lacking:
+        return f"there is no {', '.join(lacking)}"
+    said = subprocess.run([redis_tool("redis-server", folder), "--version"], capture_output=True, text=True).stdout
+    allocator = re.search(r"malloc=(\S+)", said)
+    if allocator and allocator[1] == "libc":
+        return ""
+    return (f"{redis_tool('redis-server', folder)} was built with {allocator[1] if allocator else 'an unknown malloc'}, "
+            "not libc's: name the folder of a build with MALLOC=libc with --redis")
 
 
-def runnable(tests, here):
-    lacking = [test for test in tests if not present(test, here)]
-    for test in lacking:
-        print(f"bench: {test} is left out: its program was not built or is not installed", file=sys.stderr)
-    return [test for test in tests if test not in lacking]
+def why_not(test, here, redis):
+    """What keeps a test from running; empty: nothing. The suite's programs lie in its folder, which their names begin
+    with; others are installed."""
+    if test == "redis":
+        return why_no_redis(redis)
+    program = TESTS[test][0][0]
+    found = shutil.which(here / program if program.startswith("./") else program)
+    return "" if found else "its program was not built or is not installed"
+
+
+def runnable(tests, here, redis):
+    reasons = {test: why_not(test, here, redis) for test in tests}
+    for test, reason in reasons.items():
+        if reason:
+            print(f"bench: {test} is left out: {reason}", file=sys.stderr)
+    return [test for test in tests if not reasons[test]]
 
 
 def best_rows(medians, tests, names, key):
@@ -144,6 +172,8 @@ def goals(medians, tests, names, base):
 def arguments():
     parser = measure.options_of("suite", __doc__, 3, of="test")
     parser.add_argument("--suite", required=True, type=pathlib.Path, help="a built copy of the suite, with out/bench in it")
+    parser.add_argument("--redis", metavar="DIR", help="a folder with redis-server, redis-cli and redis-benchmark, "
+                        "built with MALLOC=libc; without it those that are installed")
     parser.add_argument("--only", help="tests, separated by commas; without it all")
     parser.add_argument("--base", help="the allocator that others are divided by (mimalloc3, mimalloc, or glibc)")
     parser.add_argument("--plot", action="store_true", help="draw into build/bench/plots")
@@ -158,11 +188,13 @@ def main():
     measure.build()
     libraries = measure.allocators(options)
     names = list(libraries)
-    tests = runnable(measure.chosen(options.only, TESTS, "test"), here)
+    tests = runnable(measure.chosen(options.only, TESTS, "test"), here, options.redis)
+    if not tests:
+        raise SystemExit("bench: no test is left")
     base = options.base or next(n for n in ("mimalloc3", "mimalloc", "glibc") if n in names)
     show.header(libraries, options.rounds)
     runs = measure.rounds_of({t: t for t in tests}, libraries, options.rounds,
-                             lambda test, library: run(test, library, here))
+                             lambda test, library: run(test, library, here, options.redis))
     medians = measure.medians(runs)
     show.ratio_table("time in s", medians, tests, names, "time", 1, base)
     show.ratio_table("peak resident in MiB", medians, tests, names, "peak", 1 / show.MIB, base)
