@@ -1,5 +1,6 @@
 """Calls of malloc and free a second on 1, 2, 4 and more threads (bench/tails/scale.c), of a load whose threads hand each
-other objects and of one whose threads keep to themselves; and what a thread more costs in resident memory."""
+other objects and of one whose threads keep to themselves; how often they wait in a call; and what a thread more costs in
+resident memory."""
 import measure
 import show
 
@@ -21,6 +22,12 @@ def rate_tables(medians, threads, names, base):
         first = f"{load} {threads[0]}"
         show.table(f"the same over the allocator's own with {threads[0]}", rows, names,
                    lambda row, name, first=first: f"{medians[row, name]['calls'] / medians[first, name]['calls']:.2f}")
+
+
+def wait_table(medians, threads, names):
+    """A thread that waits for a lock gives up the processor. One that spins for it does not, and is not counted."""
+    show.table("voluntary context switches a million calls", [f"{load} {n}" for load in LOADS for n in threads], names,
+               lambda row, name: f"{medians[row, name]['waits'] / 1000:.2f}")
 
 
 def memory_table(medians, threads, names):
@@ -48,6 +55,7 @@ def main():
     jobs = {f"{load} {n}": ("scale", n, load, options.ms) for load in LOADS for n in threads}
     medians = measure.medians(measure.rounds_of(jobs, libraries, options.rounds))
     rate_tables(medians, threads, names, "freehold" if "freehold" in names else names[0])
+    wait_table(medians, threads, names)
     if len(threads) > 1:
         memory_table(medians, threads, names)
     measure.write_json(options.json, medians)
