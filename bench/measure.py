@@ -18,15 +18,17 @@ PEERS = {"mimalloc": "libmimalloc.so.2.*", "jemalloc": "libjemalloc.so.2", "tcma
          "tbb": "libtbbmalloc_proxy.so.2"}
 SHORT = 20  # loops are divided by it for callgrind, which is some fifty times slower
 STARTS = 200
+CC = ["cc", "-O2", "-fno-builtin", "-pthread", "-D_GNU_SOURCE"]
 
 
-def options_of(command, text, rounds, of="workload"):
-    """A parser with the options that every race has; the caller adds its own."""
+def options_of(command, text, rounds, of="workload", what="allocators as name=path", peers=True):
+    """A parser with the options that every race has; the caller adds its own. Peers are what may be installed."""
     parser = argparse.ArgumentParser(prog=f"script/bench {command}".strip(), description=text)
     parser.add_argument("--rounds", type=int, default=rounds, help=f"runs of each pair of {of} and allocator ({rounds})")
-    parser.add_argument("--no-peers", action="store_true", help="only the allocators named, not those that are installed")
+    if peers:
+        parser.add_argument("--no-peers", action="store_true", help="only the allocators named, none that is installed")
     parser.add_argument("--json", help="write the medians to this file")
-    parser.add_argument("rival", nargs="*", help="further allocators as name=path")
+    parser.add_argument("rival", nargs="*", help=f"further {what}")
     return parser
 
 
@@ -49,14 +51,31 @@ def compile_program(source, out, short=1):
     """A program of bench/ by its path there, into a folder."""
     out.mkdir(parents=True, exist_ok=True)
     source = ROOT / "bench" / source
-    subprocess.run(["cc", "-O2", "-fno-builtin", "-pthread", "-D_GNU_SOURCE", f"-DSHORT={short}", source,
-                    "-o", out / source.stem, "-lm"], check=True)
+    subprocess.run([*CC, f"-DSHORT={short}", source, "-o", out / source.stem, "-lm"], check=True)
+
+
+def workloads():
+    """To their sources."""
+    return {source.stem: source for source in sorted((ROOT / "bench" / "work").glob("*.c"))}
 
 
 def build():
-    for source in sorted((ROOT / "bench" / "work").glob("*.c")) + [ROOT / "bench" / "launch.c"]:
+    for source in [*workloads().values(), ROOT / "bench" / "launch.c"]:
         for out, short in ((OUT, 1), (OUT / "short", SHORT)):
             compile_program(source, out, short)
+
+
+def leave_out(name, reason):
+    print(f"bench: {name} is left out: {reason}", file=sys.stderr)
+
+
+def with_rivals(found, options):
+    """And those named; what does not exist is left out."""
+    found = found | dict(pair.split("=", 1) for pair in options.rival)
+    absent = [name for name, path in found.items() if path and not os.path.exists(path)]
+    for name in absent:
+        leave_out(name, f"{found[name]} does not exist")
+    return {name: path for name, path in found.items() if name not in absent}
 
 
 def allocators(options):
@@ -66,12 +85,7 @@ def allocators(options):
         paths = sorted(glob.glob(f"/usr/lib/*/{pattern}"))
         if paths:
             found[name] = paths[0]
-    found.update(pair.split("=", 1) for pair in options.rival)
-    for name, path in list(found.items()):
-        if path and not os.path.exists(path):
-            print(f"bench: {name} is left out: {path} does not exist", file=sys.stderr)
-            del found[name]
-    return found
+    return with_rivals(found, options)
 
 
 def version(library):

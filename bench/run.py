@@ -20,8 +20,7 @@ def main():
     measure.build()
     libraries = measure.allocators(options)
     names = list(libraries)
-    known = sorted(p.stem for p in (measure.ROOT / "bench" / "work").glob("*.c"))
-    chosen = measure.chosen(options.only, known, "workload")
+    chosen = measure.chosen(options.only, measure.workloads(), "workload")
     workloads = [w for w in chosen if w != "tiny"]  # that one is for starts
     rounds = 1 if options.quick else options.rounds
     show.header(libraries, rounds)

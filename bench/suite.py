@@ -146,7 +146,7 @@ def runnable(tests, here, redis):
     reasons = {test: why_not(test, here, redis) for test in tests}
     for test, reason in reasons.items():
         if reason:
-            print(f"bench: {test} is left out: {reason}", file=sys.stderr)
+            measure.leave_out(test, reason)
     return [test for test in tests if not reasons[test]]
 
 
@@ -158,7 +158,7 @@ def goals(medians, tests, names, base):
     """Issue of the race: first in both means, and no test far behind the best rival of that test."""
     print("\ngoals")
     for key, least, what in (("time", 0.92, "time"), ("peak", 0.50, "peak resident")):
-        means = {n: show.geomean(medians[t, n][key] / medians[t, base][key] for t in tests) for n in names}
+        means = show.means(medians, tests, names, key, base)
         rival = min((m, n) for n, m in means.items() if n != "freehold")
         show.goal(f"{what}: first of all in the geometric mean ({rival[1]} {rival[0]:.3f})", means["freehold"], rival[0],
                   f"{means['freehold']:.3f}")
@@ -191,7 +191,7 @@ def main():
     tests = runnable(measure.chosen(options.only, TESTS, "test"), here, options.redis)
     if not tests:
         raise SystemExit("bench: no test is left")
-    base = options.base or next(n for n in ("mimalloc3", "mimalloc", "glibc") if n in names)
+    base = options.base or show.base_of(names)
     show.header(libraries, options.rounds)
     runs = measure.rounds_of({t: t for t in tests}, libraries, options.rounds,
                              lambda test, library: run(test, library, here, options.redis))
