@@ -1,5 +1,7 @@
-"""Builds the workloads and runs each under each allocator."""
+"""What the races share: their options, building the workloads, and running each under each allocator."""
+import argparse
 import glob
+import json
 import math
 import os
 import pathlib
@@ -16,35 +18,74 @@ PEERS = {"mimalloc": "libmimalloc.so.2.*", "jemalloc": "libjemalloc.so.2", "tcma
          "tbb": "libtbbmalloc_proxy.so.2"}
 SHORT = 20  # loops are divided by it for callgrind, which is some fifty times slower
 STARTS = 200
+CC = ["cc", "-O2", "-fno-builtin", "-pthread", "-D_GNU_SOURCE"]
+
+
+def options_of(command, text, rounds, of="workload", what="allocators as name=path", peers=True):
+    """A parser with the options that every race has; the caller adds its own. Peers are what may be installed."""
+    parser = argparse.ArgumentParser(prog=f"script/bench {command}".strip(), description=text)
+    parser.add_argument("--rounds", type=int, default=rounds, help=f"runs of each pair of {of} and allocator ({rounds})")
+    if peers:
+        parser.add_argument("--no-peers", action="store_true", help="only the allocators named, none that is installed")
+    parser.add_argument("--json", help="write the medians to this file")
+    parser.add_argument("rival", nargs="*", help=f"further {what}")
+    return parser
+
+
+def chosen(only, known, what):
+    """Of a list separated by commas; without one, all."""
+    names = only.split(",") if only else list(known)
+    unknown = set(names) - set(known)
+    if unknown:
+        raise SystemExit(f"bench: unknown {what} {', '.join(sorted(unknown))}; there are {', '.join(known)}")
+    return names
+
+
+def write_json(path, medians):
+    """Where a path was given."""
+    if path:
+        pathlib.Path(path).write_text(json.dumps({f"{job} {name}": row for (job, name), row in medians.items()}, indent=1))
 
 
 def compile_program(source, out, short=1):
     """A program of bench/ by its path there, into a folder."""
     out.mkdir(parents=True, exist_ok=True)
     source = ROOT / "bench" / source
-    subprocess.run(["cc", "-O2", "-fno-builtin", "-pthread", "-D_GNU_SOURCE", f"-DSHORT={short}", source,
-                    "-o", out / source.stem, "-lm"], check=True)
+    subprocess.run([*CC, f"-DSHORT={short}", source, "-o", out / source.stem, "-lm"], check=True)
+
+
+def workloads():
+    """To their sources."""
+    return {source.stem: source for source in sorted((ROOT / "bench" / "work").glob("*.c"))}
 
 
 def build():
-    for source in sorted((ROOT / "bench" / "work").glob("*.c")) + [ROOT / "bench" / "launch.c"]:
+    for source in [*workloads().values(), ROOT / "bench" / "launch.c"]:
         for out, short in ((OUT, 1), (OUT / "short", SHORT)):
             compile_program(source, out, short)
 
 
-def allocators(extra, peers=True):
+def leave_out(name, reason):
+    print(f"bench: {name} is left out: {reason}", file=sys.stderr)
+
+
+def with_rivals(found, options):
+    """And those named; what does not exist is left out."""
+    found = found | dict(pair.split("=", 1) for pair in options.rival)
+    absent = [name for name, path in found.items() if path and not os.path.exists(path)]
+    for name in absent:
+        leave_out(name, f"{found[name]} does not exist")
+    return {name: path for name, path in found.items() if name not in absent}
+
+
+def allocators(options):
     """Name to library; the C library's own needs none."""
     found = {"glibc": "", "freehold": FREEHOLD}
-    for name, pattern in PEERS.items() if peers else ():
+    for name, pattern in PEERS.items() if not options.no_peers else ():
         paths = sorted(glob.glob(f"/usr/lib/*/{pattern}"))
         if paths:
             found[name] = paths[0]
-    found.update(pair.split("=", 1) for pair in extra)
-    for name, path in list(found.items()):
-        if path and not os.path.exists(path):
-            print(f"bench: {name} is left out: {path} does not exist", file=sys.stderr)
-            del found[name]
-    return found
+    return with_rivals(found, options)
 
 
 def version(library):
@@ -56,8 +97,10 @@ def version(library):
     return subprocess.run(["dpkg-query", "-W", "-f", "${Version}", package], capture_output=True, text=True).stdout
 
 
-def run(workload, library, *arguments):
-    """Wall seconds, peak resident bytes and the RESULT line; the launcher is small, so that its own memory is not the peak."""
+def run(command, library):
+    """Wall seconds, peak resident bytes and the RESULT line of a program and its arguments; the launcher is small, so that
+    its own memory is not the peak."""
+    workload, *arguments = command
     begin = time.monotonic()
     done = subprocess.run([OUT / "launch", library, OUT / workload, *map(str, arguments)], capture_output=True, text=True)
     wall = time.monotonic() - begin
@@ -72,35 +115,30 @@ def medians_of(rows):
     return {key: statistics.median(row[key] for row in rows) for key in rows[0]}
 
 
-def measure(workloads, libraries, rounds):
-    """Interleaved: each round runs every workload under every allocator, so that drift of the machine meets all alike."""
-    runs = {(w, a): [] for w in workloads for a in libraries}
-    for _ in range(rounds):
-        for workload in workloads:
-            for name, library in libraries.items():
-                runs[workload, name].append(run(workload, library))
+def medians(runs):
     return {key: medians_of(rows) for key, rows in runs.items()}
 
 
-def starts(libraries):
-    """A program that does nothing, many times, in turn: its start is too short for a few rounds."""
-    runs = {name: [] for name in libraries}
-    for _ in range(STARTS):
-        for name, library in libraries.items():
-            runs[name].append(run("tiny", library))
-    return {name: medians_of(rows) for name, rows in runs.items()}
-
-
-def rounds_of(jobs, libraries, rounds):
-    """What a program prints in each round, by job and allocator. A job is a name to a program and its arguments. Each round
-    begins with another allocator: what one leaves behind in the machine meets all alike."""
+def rounds_of(jobs, libraries, rounds, run_one=run):
+    """What every run gives, by job and allocator. A job is a name to what `run_one` runs under a library. Each round runs
+    all and begins with another allocator: drift of the machine, and what one leaves behind in it, meet all alike."""
     runs = {(job, name): [] for job in jobs for name in libraries}
     names = list(libraries)
     for turn in range(rounds):
         for job, command in jobs.items():
             for name in names[turn % len(names):] + names[:turn % len(names)]:
-                runs[job, name].append(run(command[0], libraries[name], *command[1:]))
+                runs[job, name].append(run_one(command, libraries[name]))
     return runs
+
+
+def measure(workloads, libraries, rounds):
+    return medians(rounds_of({w: (w,) for w in workloads}, libraries, rounds))
+
+
+def starts(libraries):
+    """A program that does nothing, many times: its start is too short for a few rounds."""
+    found = measure(["tiny"], libraries, STARTS)
+    return {name: found["tiny", name] for name in libraries}
 
 
 def callgrind(library, folder, *command):

@@ -1,9 +1,6 @@
 """Calls of malloc and free a second on 1, 2, 4 and more threads (bench/tails/scale.c), of a load whose threads hand each
-other objects and of one whose threads keep to themselves; and what a thread more costs in resident memory."""
-import argparse
-import json
-import pathlib
-
+other objects and of one whose threads keep to themselves; how often they wait in a call; and what a thread more costs in
+resident memory."""
 import measure
 import show
 
@@ -11,13 +8,9 @@ LOADS = ("mixed", "local")
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="script/bench scale", description=__doc__)
+    parser = measure.options_of("scale", __doc__, 3, of="load")
     parser.add_argument("--threads", default="1,2,4,8,16", help="numbers of threads, separated by commas (1,2,4,8,16)")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each pair of load and allocator (3)")
     parser.add_argument("--ms", type=int, default=300, help="milliseconds that a run is counted for (300)")
-    parser.add_argument("--no-peers", action="store_true", help="only the allocators named, not those that are installed")
-    parser.add_argument("--json", help="write the medians to this file")
-    parser.add_argument("rival", nargs="*", help="further allocators as name=path")
     return parser.parse_args()
 
 
@@ -29,6 +22,12 @@ def rate_tables(medians, threads, names, base):
         first = f"{load} {threads[0]}"
         show.table(f"the same over the allocator's own with {threads[0]}", rows, names,
                    lambda row, name, first=first: f"{medians[row, name]['calls'] / medians[first, name]['calls']:.2f}")
+
+
+def wait_table(medians, threads, names):
+    """A thread that waits for a lock gives up the processor. One that spins for it does not, and is not counted."""
+    show.table("voluntary context switches a million calls", [f"{load} {n}" for load in LOADS for n in threads], names,
+               lambda row, name: f"{medians[row, name]['waits'] / 1000:.2f}")
 
 
 def memory_table(medians, threads, names):
@@ -50,17 +49,16 @@ def main():
     threads = sorted({int(n) for n in options.threads.split(",")})
     for source in ("launch.c", "tails/scale.c"):
         measure.compile_program(source, measure.OUT)
-    libraries = measure.allocators(options.rival, peers=not options.no_peers)
+    libraries = measure.allocators(options)
     names = list(libraries)
     show.header(libraries, options.rounds)
     jobs = {f"{load} {n}": ("scale", n, load, options.ms) for load in LOADS for n in threads}
-    medians = {key: measure.medians_of(rows)
-               for key, rows in measure.rounds_of(jobs, libraries, options.rounds).items()}
+    medians = measure.medians(measure.rounds_of(jobs, libraries, options.rounds))
     rate_tables(medians, threads, names, "freehold" if "freehold" in names else names[0])
+    wait_table(medians, threads, names)
     if len(threads) > 1:
         memory_table(medians, threads, names)
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({f"{t} {n}": row for (t, n), row in medians.items()}, indent=1))
+    measure.write_json(options.json, medians)
 
 
 main()

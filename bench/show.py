@@ -13,6 +13,16 @@ def geomean(values):
     return math.exp(sum(map(math.log, values)) / len(values)) if values else math.nan
 
 
+def means(medians, rows, names, key, base):
+    """By allocator, over one of them."""
+    return {n: geomean(medians[row, n][key] / medians[row, base][key] for row in rows) for n in names}
+
+
+def base_of(names):
+    """What the others are divided by, unless that is said."""
+    return next(n for n in ("mimalloc3", "mimalloc", "glibc") if n in names)
+
+
 def settled(row):
     """Resident at the end without the workload's own bookkeeping, where it has told how much that is."""
     return row["settled"] - (row["own"] if row.get("own", 0) < row["settled"] else 0)
@@ -22,7 +32,7 @@ def header(libraries, rounds):
     print(f"{time.strftime('%Y-%m-%d')}, {platform.processor() or platform.machine()}, {measure.os.cpu_count()} processors, "
           f"Linux {platform.release()}, {rounds} rounds")
     for name, library in libraries.items():
-        print(f"  {name:12}" + (measure.version(library) if library else " ".join(platform.libc_ver())))
+        print(f"  {name:12} " + (measure.version(library) if library else " ".join(platform.libc_ver())))
 
 
 def table(title, rows, names, cell, means=None):
@@ -40,7 +50,7 @@ def ratio_table(title, medians, rows, names, key, unit, base):
         return medians[row, name][key] / medians[row, base][key]
     table(f"{title} (over {base})", rows, names,
           lambda row, name: f"{medians[row, name][key] * unit:.1f} ({ratio(row, name):.2f})",
-          lambda name: geomean(ratio(row, name) for row in rows))
+          means(medians, rows, names, key, base).get)
 
 
 def settled_cell(row):

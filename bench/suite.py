@@ -1,13 +1,10 @@
 """The public suite (daanx/mimalloc-bench, built by its own script) under Freehold and any rivals, interleaved: time as
 the suite takes it, and peak resident memory, with geometric means, the best of all test by test, and how far the worst
 test is behind the best rival."""
-import argparse
-import json
 import os
 import pathlib
 import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,7 +15,7 @@ import plot
 import show
 
 PROCS = os.cpu_count() or 1
-PORT = 17379  # of the redis server
+PORT = "17379"  # of the redis server
 
 
 def micros(figures, _output):
@@ -70,7 +67,7 @@ def launch(library, command):
     return [str(measure.OUT / "launch"), library, program, *command[1:]]
 
 
-def run(test, library, here):
+def run_program(test, library, here):
     command, time_of = TESTS[test]
     standard_input = here.parents[1] / "bench" / "barnes" / "input" if test == "barnes" else os.devnull
     with open(standard_input) as source:
@@ -82,41 +79,75 @@ def run(test, library, here):
     return {"time": time_of(figures, done.stdout), "peak": figures["PEAK"], "cpu": figures["CPU"] / 1e6}
 
 
-def redis_call(*words):
-    return subprocess.run(["redis-cli", "-p", str(PORT), *words], capture_output=True, text=True).stdout
+def redis_tool(name, folder):
+    """None: it is not there. Without a folder, what is installed."""
+    return shutil.which(name, path=folder)
 
 
-def run_redis(library):
-    with tempfile.TemporaryDirectory() as folder:
-        server = subprocess.Popen(launch(library, ["redis-server", "--port", str(PORT), "--save", "", "--dir", folder]),
-                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+def redis_call(folder, *words):
+    command = [redis_tool("redis-cli", folder), "-p", PORT, *words]
+    return subprocess.run(command, capture_output=True, text=True).stdout
+
+
+def redis_rates(folder):
+    command = [redis_tool("redis-benchmark", folder), "-p", PORT, "-r", "1000000", "-n", "100000", "-q", "-P", "16",
+               "lpush", "a", "1", "2", "3", "4", "5", "lrange", "a", "1", "5"]
+    output = subprocess.run(command, capture_output=True, text=True).stdout
+    return re.findall(r": ([\d.]+) requests per second", output)
+
+
+def run_redis(library, folder):
+    with tempfile.TemporaryDirectory() as empty:
+        command = [redis_tool("redis-server", folder), "--port", PORT, "--save", "", "--dir", empty]
+        server = subprocess.Popen(launch(library, command), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         for _ in range(100):
-            if "PONG" in redis_call("ping"):
+            if "PONG" in redis_call(folder, "ping"):
                 break
             time.sleep(0.05)
-        output = subprocess.run(
-            ["redis-benchmark", "-p", str(PORT), "-r", "1000000", "-n", "100000", "-q", "-P", "16", "lpush", "a", "1", "2",
-             "3", "4", "5", "lrange", "a", "1", "5"], capture_output=True, text=True).stdout
-        redis_call("flushall")
-        redis_call("shutdown", "nosave")
+        rates = redis_rates(folder)
+        redis_call(folder, "flushall")
+        redis_call(folder, "shutdown", "nosave")
         figures = figures_of(server.communicate()[1])
-    rates = re.findall(r": ([\d.]+) requests per second", output)
     if not rates or figures is None:
-        raise SystemExit(f"bench: redis under '{library or 'glibc'}' failed: {output[-300:]!r}")
+        raise SystemExit(f"bench: redis under '{library or 'glibc'}' failed: rates {rates}, figures {figures}")
     return {"time": 2e6 / float(rates[-1]), "peak": figures["PEAK"], "cpu": figures["CPU"] / 1e6}
 
 
-def measure_all(tests, libraries, rounds, here):
-    """Each round runs every test under every allocator in turn, beginning with another one each round."""
-    runs = {(t, n): [] for t in tests for n in libraries}
-    names = list(libraries)
-    for turn in range(rounds):
-        for test in tests:
-            for name in names[turn % len(names):] + names[:turn % len(names)]:
-                one = run_redis(libraries[name]) if test == "redis" else run(test, libraries[name], here)
-                runs[test, name].append(one)
-                print(f"  {test:15}{name:12}{one['time']:9.3f} s {one['peak'] / show.MIB:9.1f} MiB", file=sys.stderr)
-    return {key: {k: statistics.median(row[k] for row in rows) for k in rows[0]} for key, rows in runs.items()}
+def run(test, library, here, redis):
+    one = run_redis(library, redis) if test == "redis" else run_program(test, library, here)
+    print(f"  {test:15}{one['time']:9.3f} s {one['peak'] / show.MIB:9.1f} MiB  {library or 'glibc'}", file=sys.stderr)
+    return one
+
+
+def why_no_redis(folder):
+    """A server that brings an allocator of its own would measure that one under glibc's name."""
+    lacking = [n for n in ("redis-server", "redis-cli", "redis-benchmark") if redis_tool(n, folder) is None]
+    if lacking:
+        return f"there is no {', '.join(lacking)}"
+    said = subprocess.run([redis_tool("redis-server", folder), "--version"], capture_output=True, text=True).stdout
+    allocator = re.search(r"malloc=(\S+)", said)
+    if allocator and allocator[1] == "libc":
+        return ""
+    return (f"{redis_tool('redis-server', folder)} was built with {allocator[1] if allocator else 'an unknown malloc'}, "
+            "not libc's: name the folder of a build with MALLOC=libc with --redis")
+
+
+def why_not(test, here, redis):
+    """What keeps a test from running; empty: nothing. The suite's programs lie in its folder, which their names begin
+    with; others are installed."""
+    if test == "redis":
+        return why_no_redis(redis)
+    program = TESTS[test][0][0]
+    found = shutil.which(here / program if program.startswith("./") else program)
+    return "" if found else "its program was not built or is not installed"
+
+
+def runnable(tests, here, redis):
+    reasons = {test: why_not(test, here, redis) for test in tests}
+    for test, reason in reasons.items():
+        if reason:
+            measure.leave_out(test, reason)
+    return [test for test in tests if not reasons[test]]
 
 
 def best_rows(medians, tests, names, key):
@@ -127,7 +158,7 @@ def goals(medians, tests, names, base):
     """Issue of the race: first in both means, and no test far behind the best rival of that test."""
     print("\ngoals")
     for key, least, what in (("time", 0.92, "time"), ("peak", 0.50, "peak resident")):
-        means = {n: show.geomean(medians[t, n][key] / medians[t, base][key] for t in tests) for n in names}
+        means = show.means(medians, tests, names, key, base)
         rival = min((m, n) for n, m in means.items() if n != "freehold")
         show.goal(f"{what}: first of all in the geometric mean ({rival[1]} {rival[0]:.3f})", means["freehold"], rival[0],
                   f"{means['freehold']:.3f}")
@@ -139,15 +170,13 @@ def goals(medians, tests, names, base):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="script/bench suite", description=__doc__)
+    parser = measure.options_of("suite", __doc__, 3, of="test")
     parser.add_argument("--suite", required=True, type=pathlib.Path, help="a built copy of the suite, with out/bench in it")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each pair of test and allocator (3)")
+    parser.add_argument("--redis", metavar="DIR", help="a folder with redis-server, redis-cli and redis-benchmark, "
+                        "built with MALLOC=libc; without it those that are installed")
     parser.add_argument("--only", help="tests, separated by commas; without it all")
     parser.add_argument("--base", help="the allocator that others are divided by (mimalloc3, mimalloc, or glibc)")
-    parser.add_argument("--json", help="write the medians to this file")
     parser.add_argument("--plot", action="store_true", help="draw into build/bench/plots")
-    parser.add_argument("--no-peers", action="store_true", help="only the allocators named, not those that are installed")
-    parser.add_argument("rival", nargs="*", help="further allocators as name=path")
     return parser.parse_args()
 
 
@@ -157,21 +186,16 @@ def main():
     if not here.is_dir():
         raise SystemExit(f"bench: {here} is not there: build the suite first, as its README says")
     measure.build()
-    libraries = measure.allocators(options.rival, peers=not options.no_peers)
+    libraries = measure.allocators(options)
     names = list(libraries)
-    tests = options.only.split(",") if options.only else list(TESTS)
-    unknown = set(tests) - set(TESTS)
-    if unknown:
-        raise SystemExit(f"bench: unknown test {', '.join(sorted(unknown))}; there are {', '.join(TESTS)}")
-    absent = [t for t in tests if shutil.which("redis-server" if t == "redis" else TESTS[t][0][0],
-                                              path=f"{os.environ['PATH']}:{here}") is None
-              and not (here / ("redis" if t == "redis" else TESTS[t][0][0])).exists()]
-    for test in absent:
-        print(f"bench: {test} is left out: its program was not built or is not installed", file=sys.stderr)
-    tests = [t for t in tests if t not in absent]
-    base = options.base or next(n for n in ("mimalloc3", "mimalloc", "glibc") if n in names)
+    tests = runnable(measure.chosen(options.only, TESTS, "test"), here, options.redis)
+    if not tests:
+        raise SystemExit("bench: no test is left")
+    base = options.base or show.base_of(names)
     show.header(libraries, options.rounds)
-    medians = measure_all(tests, libraries, options.rounds, here)
+    runs = measure.rounds_of({t: t for t in tests}, libraries, options.rounds,
+                             lambda test, library: run(test, library, here, options.redis))
+    medians = measure.medians(runs)
     show.ratio_table("time in s", medians, tests, names, "time", 1, base)
     show.ratio_table("peak resident in MiB", medians, tests, names, "peak", 1 / show.MIB, base)
     for key, what in (("time", "time"), ("peak", "peak resident")):
@@ -182,8 +206,7 @@ def main():
         goals(medians, tests, names, base)
     if options.plot:
         plot.draw(medians, tests, names, base, "suite-")
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({f"{t} {n}": row for (t, n), row in medians.items()}, indent=1))
+    measure.write_json(options.json, medians)
 
 
 main()

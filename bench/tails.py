@@ -1,8 +1,5 @@
 """How long single calls of malloc and free take under steady mixed load on one thread and on two (bench/tails/tails.c),
 for Freehold and every rival: percentiles as medians of interleaved rounds, one process for each."""
-import argparse
-import json
-import pathlib
 import statistics
 
 import measure
@@ -15,12 +12,8 @@ SLOW = ("calls_slow", "calls_own", "between_slow", "between_own")
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="script/bench tails", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each allocator (5)")
+    parser = measure.options_of("tails", __doc__, 5, of="number of threads")
     parser.add_argument("--steps", type=int, default=1000000, help="objects that each thread replaces in a run (1000000)")
-    parser.add_argument("--no-peers", action="store_true", help="only the allocators named, not those that are installed")
-    parser.add_argument("--json", help="write what was measured to this file")
-    parser.add_argument("rival", nargs="*", help="further allocators as name=path")
     return parser.parse_args()
 
 
@@ -74,7 +67,7 @@ def main():
     options = arguments()
     for source in ("launch.c", "tails/tails.c"):
         measure.compile_program(source, measure.OUT)
-    libraries = measure.allocators(options.rival, peers=not options.no_peers)
+    libraries = measure.allocators(options)
     names = list(libraries)
     show.header(libraries, options.rounds)
     jobs = {threads: ("tails", threads, options.steps) for threads in THREADS}
@@ -87,8 +80,7 @@ def main():
     percentile_tables(found, names)
     slow_table(found, names)
     goals(found, names)
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({f"{t} {n}": row for (t, n), row in found.items()}, indent=1))
+    measure.write_json(options.json, found)
 
 
 main()

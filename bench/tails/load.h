@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/resource.h>
 
 #include "../work/work.h"
 
@@ -15,6 +16,13 @@ enum {
   HAND = 8,   /* one object in so many is handed on */
   THREADS_MOST = 64
 };
+
+/* How often the calling thread has given up the processor by itself: in an allocator, that is a wait for a lock. */
+static inline long waits_now(void) {
+  struct rusage used;
+  getrusage(RUSAGE_THREAD, &used);
+  return used.ru_nvcsw;
+}
 
 /* From one thread to one other. Each end has a line of its own. */
 typedef struct ring {
@@ -30,6 +38,7 @@ typedef struct worker {
   ring *in, *out; /* out: NULL, where nothing is handed on */
   pthread_t thread;
   uint64_t calls; /* of malloc and free */
+  long waits;     /* in them */
   void *log;      /* what the program wants to know of each call */
 } worker;
 

@@ -1,5 +1,6 @@
-/* scale THREADS local|mixed MILLISECONDS: how many calls of malloc and free threads make in a given time (load.h), and
- * what is resident then. A thread of the local load frees what it has taken itself. */
+/* scale THREADS local|mixed MILLISECONDS: how many calls of malloc and free threads make in a given time (load.h), how
+ * often they wait in a thousand million calls, and what is resident then. A thread of the local load frees what it has
+ * taken itself. */
 #include "clock.h"
 #include "load.h"
 
@@ -23,10 +24,12 @@ static void *work(void *argument) {
     step(w, plain_make, plain_drop);
   }
   pthread_barrier_wait(&ready);
+  long before = waits_now();
   w->calls = 0;
   while (!atomic_load_explicit(&stop, memory_order_relaxed)) {
     step(w, plain_make, plain_drop);
   }
+  w->waits = waits_now() - before;
   pthread_barrier_wait(&stopped);
   empty_ring(w, plain_drop);
   pthread_barrier_wait(&drained);
@@ -70,16 +73,17 @@ int main(int argc, char **argv) {
   double took = (double)(nanoseconds(CLOCK_MONOTONIC) - begin) / 1e9;
   pthread_barrier_wait(&drained);
   size_t settled = resident(), live = 0;
-  uint64_t calls = 0;
+  uint64_t calls = 0, waits = 0;
   for (unsigned i = 0; i < threads; i++) {
     calls += all[i].calls;
+    waits += (uint64_t)all[i].waits;
     live += live_bytes(&all[i]);
   }
   pthread_barrier_wait(&leave);
   for (unsigned i = 0; i < threads; i++) {
     pthread_join(all[i].thread, NULL);
   }
-  printf("RESULT calls=%llu live=%zu settled=%zu own=%zu\n", (unsigned long long)((double)calls / took), live, settled,
-         own_bytes);
+  printf("RESULT calls=%llu waits=%llu live=%zu settled=%zu own=%zu\n", (unsigned long long)((double)calls / took),
+         (unsigned long long)((double)waits / (double)calls * 1e9), live, settled, own_bytes);
   return 0;
 }

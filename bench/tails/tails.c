@@ -6,8 +6,6 @@
  * another thread, or from the whole virtual machine. What the thread used is read every 64 steps, some 20 us, and after
  * every such call. The same is asked of what lies between the calls, where the allocator has no part: a machine that
  * does not account for the time it was stopped shows there. */
-#include <sys/resource.h>
-
 #include "clock.h"
 #include "histogram.h"
 #include "load.h"
@@ -35,11 +33,7 @@ static uint64_t millisecond;
 static unsigned long steps;
 static pthread_barrier_t warm;
 
-static usage usage_now(void) {
-  struct rusage used;
-  getrusage(RUSAGE_THREAD, &used);
-  return (usage){nanoseconds(CLOCK_THREAD_CPUTIME_ID), used.ru_nvcsw};
-}
+static usage usage_now(void) { return (usage){nanoseconds(CLOCK_THREAD_CPUTIME_ID), waits_now()}; }
 
 static __attribute__((noinline, cold)) void judge(log_of_calls *l, slow *of) {
   usage now = usage_now();

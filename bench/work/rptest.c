@@ -26,13 +26,7 @@ static void *work(void *seed) {
 }
 
 int main(void) {
-  pthread_t threads[THREADS];
   tables = own(THREADS * BLOCKS * sizeof(void *));
-  for (uintptr_t i = 0; i < THREADS; i++) {
-    pthread_create(&threads[i], NULL, work, (void *)i);
-  }
-  for (unsigned i = 0; i < THREADS; i++) {
-    pthread_join(threads[i], NULL);
-  }
+  run_threads(THREADS, work);
   return 0;
 }

@@ -56,6 +56,17 @@ static inline void result(size_t live, size_t settled) {
   }
 }
 
+/* Each gets its number; returns when all have ended. */
+static inline void run_threads(unsigned count, void *(*work)(void *)) {
+  pthread_t threads[count];
+  for (uintptr_t i = 0; i < count; i++) {
+    pthread_create(&threads[i], NULL, work, (void *)i);
+  }
+  for (unsigned i = 0; i < count; i++) {
+    pthread_join(threads[i], NULL);
+  }
+}
+
 static inline void *touched(size_t bytes) {
   char *at = malloc(bytes);
   if (at == NULL) {

@@ -44,13 +44,7 @@ static void *work(void *seed) {
 }
 
 int main(void) {
-  pthread_t threads[THREADS];
-  for (uintptr_t i = 0; i < THREADS; i++) {
-    pthread_create(&threads[i], NULL, work, (void *)i);
-  }
-  for (unsigned i = 0; i < THREADS; i++) {
-    pthread_join(threads[i], NULL);
-  }
+  run_threads(THREADS, work);
   for (unsigned i = 0; i < DEPTH; i++) {
     drop(waiting[i]);
   }

@@ -32,49 +32,33 @@ static void free_slot_twice(void) {
   fh_free(pointer);
 }
 
-static void free_chunk_twice(void) {
-  pointer = fh_malloc(1500);
+static void free_twice(size_t bytes) {
+  pointer = fh_malloc(bytes);
   fh_free(pointer);
   fh_free(pointer);
 }
+
+static void free_chunk_twice(void) { free_twice(1500); }
 
 /* Too long for a quick list, so it is part of a hole at once. */
-static void free_merged_chunk_twice(void) {
-  pointer = fh_malloc(40000);
-  fh_free(pointer);
-  fh_free(pointer);
-}
+static void free_merged_chunk_twice(void) { free_twice(40000); }
 
-static void free_large_twice(void) {
-  pointer = fh_malloc(1 << 20);
-  fh_free(pointer);
-  fh_free(pointer);
-}
+static void free_large_twice(void) { free_twice(1 << 20); }
 
-static void write_past_end(void) {
-  pointer = fh_malloc(5000);
-  void *behind = fh_malloc(5000);
+static void write_past(size_t bytes) {
+  pointer = fh_malloc(bytes);
+  void *behind = fh_malloc(bytes);
   memset((char *)pointer + fh_usable_size(pointer), 0x5a, 8);
   fh_free(pointer);
   fh_free(behind);
 }
 
-static void write_past_long_end(void) {
-  pointer = fh_malloc(40000);
-  void *behind = fh_malloc(40000);
-  memset((char *)pointer + fh_usable_size(pointer), 0x5a, 8);
-  fh_free(pointer);
-  fh_free(behind);
-}
+static void write_past_end(void) { write_past(5000); }
+
+static void write_past_long_end(void) { write_past(40000); }
 
 /* A short chunk goes to its quick list without a look at the one behind it: that one finds the damage. */
-static void write_past_short_end(void) {
-  pointer = fh_malloc(1500);
-  void *behind = fh_malloc(1500);
-  memset((char *)pointer + fh_usable_size(pointer), 0x5a, 8);
-  fh_free(pointer);
-  fh_free(behind);
-}
+static void write_past_short_end(void) { write_past(1500); }
 
 static void realloc_foreign(void) { pointer = fh_realloc(pointer = foreign, 10); }
 

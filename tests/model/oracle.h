@@ -168,4 +168,14 @@ static inline void oracle_end(oracle *o) {
   }
 }
 
+/* A thread of its own. */
+static inline void oracle_until(const int *stop, uint64_t random) {
+  static _Thread_local oracle model;
+  model.random = random;
+  while (!__atomic_load_n(stop, __ATOMIC_RELAXED)) {
+    oracle_step(&model);
+  }
+  oracle_end(&model);
+}
+
 #endif

@@ -8,12 +8,7 @@
 static int stop;
 
 static void *busy(void *seed) {
-  static _Thread_local oracle model;
-  model.random = 77 + (uint64_t)(uintptr_t)seed;
-  while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
-    oracle_step(&model);
-  }
-  oracle_end(&model);
+  oracle_until(&stop, 77 + (uint64_t)(uintptr_t)seed);
   return NULL;
 }
 
