@@ -141,8 +141,8 @@ static fh_noinline void free_elsewhere(void *pointer, const char *call, fh_heap 
   fh_remote_give(mine, to, call, pointer, bytes);
 }
 
-/* A chunk of the thread's own heap goes to its quick list; a slot or chunk of another's is a message. Everything else is
- * rare. */
+/* A chunk of the thread's own heap goes to its quick list; a slot or chunk of another's is a message. Everything else
+ * is rare. */
 fh_noinline void fh_free_slow(void *pointer, const char *call) {
   fh_heap *mine = fh_this.fast;
   size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)fh_racy_load(fh_first_base));
@@ -156,7 +156,7 @@ fh_noinline void fh_free_slow(void *pointer, const char *call) {
       }
     } else if (mine != &fh_no_heap && to != NULL) {
       if (kind == FH_SPAN_SLAB) {
-        free_elsewhere(pointer, call, mine, to, FH_REMOTE_SHARE);
+        free_elsewhere(pointer, call, mine, to, fh_class_bytes(span->class));
         return;
       }
       if (kind >= FH_SPAN_CHUNKS && fh_chunk_is_used(pointer)) {

@@ -16,7 +16,7 @@ enum {
   CACHE_LEAST = 8, /* slots */
   CACHE_MOST = 32,
   CACHE_BATCH = 32, /* slots of an overflow at most */
-  CACHE_SHARE = 8 /* part of the slots in use */
+  CACHE_SHARE = 8   /* part of the slots in use */
 };
 
 static unsigned held(const fh_cache *cache) { return (unsigned)(cache->limit - cache->room); }
@@ -59,22 +59,6 @@ fh_noinline void fh_cache_overflow(fh_cache *cache, fh_heap *heap) {
 static void fill(fh_heap *heap, unsigned class, void *first, unsigned count) {
   heap->cache[class].first = first;
   set_room(&heap->cache[class], count, most_of(heap, class));
-}
-
-bool fh_cache_add(fh_heap *heap, unsigned class, void *first, void *last, unsigned count) {
-  fh_cache *cache = &heap->cache[class];
-  if (cache->first == NULL) {
-    *(void **)last = NULL;
-    fill(heap, class, first, count);
-    return true;
-  }
-  if (cache->room < (int32_t)count) {
-    return false;
-  }
-  *(void **)last = cache->first;
-  cache->first = first;
-  cache->room -= (int32_t)count;
-  return true;
 }
 
 void *fh_slab_take(fh_heap *heap, unsigned class) {

@@ -239,12 +239,12 @@ static void coalesce(fh_chunks *h, fh_chunk *c) {
 
 enum {
   QUICK_LEAST = (16 << 10) / FH_UNIT,
-  QUICK_SHARE = 2,                  /* part of what is used */
+  QUICK_SHARE = 2,                    /* part of what is used */
   QUICK_MOST = (896 << 10) / FH_UNIT, /* beside QUICK_LEAST */
-  QUICK_NEAR = 3,                   /* classes that a request may look at, its own first */
+  QUICK_NEAR = 3,                     /* classes that a request may look at, its own first */
   QUICK_NEAR_USED = (32 << 20) / FH_UNIT,
-  QUICK_ROUND = 4,  /* slow calls from one look at what waits to the next */
-  QUICK_BATCH = 2,  /* chunks coalesced in one call */
+  QUICK_ROUND = 4, /* slow calls from one look at what waits to the next */
+  QUICK_BATCH = 2, /* chunks coalesced in one call */
   SHRINK_UNITS = (16 << 10) / FH_UNIT,
 };
 

@@ -5,8 +5,9 @@
  *                  -> fh_free_slow   -> fh_block_give | fh_remote_give | fh_pages_give
  *
  * A thread cache is a list of free slots of one class, whatever slabs they lie in: what was freed last is taken first,
- * while it is still in the processor's cache (the idea is tcmalloc's). A slab is a page of 16 KiB, so the descriptor of
- * any slot, which tells its class and whose it is, is found by a subtraction and a shift. */
+ * while it is still in the processor's cache (the idea is tcmalloc's). Only an overflow takes from the same end. A slab
+ * is a page of 16 KiB, so the descriptor of any slot, which tells its class and whose it is, is found by a subtraction
+ * and a shift. */
 #ifndef FH_HEAP_FAST_H
 #define FH_HEAP_FAST_H
 

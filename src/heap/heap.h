@@ -40,15 +40,16 @@ typedef struct fh_slabs {
   fh_hole full;
   fh_span *growing; /* the one that has slots not carved yet; NULL: none */
   size_t count;     /* slabs of this class, all on a list */
-  size_t out;       /* slots with the program or in the cache */
+  size_t out;       /* slots that are in no slab's list: with the program, in the cache, on their way home */
   size_t early;     /* bytes that the chunk heap served in place of a first slab */
 } fh_slabs;
 
-/* Frees for one other heap, linked through their first word. */
+/* Frees for one other heap (heap/remote.h). */
 typedef struct fh_batch {
-  struct fh_heap *to; /* NULL: it is empty */
-  void *first, *last;
-  int64_t room; /* bytes until it is posted; a free counts as FH_REMOTE_SHARE at least */
+  struct fh_heap *to;  /* NULL: it is empty, and so is all the rest */
+  void **node, **last; /* the open node, and the first */
+  uint16_t held, most; /* blocks in the open one; that it can hold */
+  int32_t room;        /* bytes until it is posted; a free counts as FH_REMOTE_SHARE at least */
 } fh_batch;
 
 enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copied by fork */ };
@@ -60,13 +61,13 @@ typedef struct fh_heap {
   _Alignas(64) fh_slabs slabs[FH_CLASSES];
   size_t slab_count; /* slabs of this heap */
   size_t slab_gives; /* of them given back since one was made, or since the caches were last flushed */
-  void *taken_in;    /* what was in the inbox and is not freed yet */
+  void **taken_in;   /* what was in the inbox and is not freed yet */
   unsigned quantum;  /* messages to be freed by the next call that looks */
   fh_batch out[FH_REMOTE_SLOTS];
   /* What other threads write has a line of its own. */
-  _Alignas(64) void *inbox; /* atomic: batches posted by other threads */
-  int state;                /* atomic */
-  struct fh_heap *next;     /* all heaps ever made */
+  _Alignas(64) void **inbox; /* atomic: batches posted by other threads */
+  int state;                 /* atomic */
+  struct fh_heap *next;      /* all heaps ever made */
   struct fh_heap *next_orphan;
   size_t rests;                  /* of an orphan: its part of what all of them keep, in bytes */
   _Alignas(64) fh_chunks chunks; /* last: its bins are large and mostly untouched */
@@ -81,13 +82,11 @@ void *fh_slab_take(fh_heap *, unsigned class);
 void fh_slab_give(fh_heap *, const char *call, fh_span *, void *pointer);
 void *fh_slab_refill(fh_heap *, unsigned class, unsigned *count); /* a list of free slots; NULL: no memory */
 void *fh_slab_return(fh_heap *, unsigned class, void *first,
-                     unsigned count); /* from a cache; what follows in the list */
-/* A slot from the inbox, with those behind it that are of the same slab; what follows them. */
-void *fh_slab_receive(fh_heap *, fh_span *, void *first);
+                     unsigned count);                   /* from a cache; what follows in the list */
+void fh_slab_receive(fh_heap *, fh_span *, void *slot); /* from the inbox */
 bool fh_slab_shrinks(const fh_heap *); /* slabs go back and none is made: the thread is giving up its memory */
 size_t fh_slab_live(const fh_span *);  /* slots in the hands of the program or of the cache */
 void fh_cache_overflow(fh_cache *, fh_heap *);
-bool fh_cache_add(fh_heap *, unsigned class, void *first, void *last, unsigned count); /* false: no room */
 void fh_cache_flush(fh_heap *); /* all caches, into their slabs; those that hold nothing go back */
 
 /* Stands in where a thread has no heap, or is not to take the fast path: nothing is ever free in it. */

@@ -1,6 +1,6 @@
 /* Remote frees: a block that belongs to another thread's heap is a message to it, and messages travel in batches
- * (the idea is snmalloc's: Liétar et al., 2019). A batch is a list through the first words of the blocks; it is posted
- * with one compare-and-swap, and the owner takes all that was posted with one exchange, on its slow path.
+ * (the idea is snmalloc's: Liétar et al., 2019). A batch is posted with one compare-and-swap, and the owner takes all
+ * that was posted with one exchange, on its slow path.
  *
  * The thread of an orphan will not look: whoever posts to it frees the batch in its name, under the orphan lock. */
 #include "heap/remote.h"
@@ -15,15 +15,20 @@ void fh_orphans_unlock(void) { fh_lock_drop(&orphans); }
 
 void fh_orphans_reset_lock(void) { fh_lock_reset(&orphans); }
 
+/* The open node is full, or posted: it gets its count. */
+static void close_node(const fh_batch *batch) { batch->node[0] = (void *)((uintptr_t)batch->node[0] | batch->held); }
+
 void fh_remote_post(fh_batch *batch) {
   fh_heap *to = batch->to;
   if (to == NULL) {
     return;
   }
-  void *before = __atomic_load_n(&to->inbox, __ATOMIC_RELAXED);
+  close_node(batch);
+  uintptr_t count = (uintptr_t)batch->last[0] & FH_NODE_COUNT;
+  void **before = __atomic_load_n(&to->inbox, __ATOMIC_RELAXED);
   do {
-    *(void **)batch->last = before;
-  } while (!__atomic_compare_exchange_n(&to->inbox, &before, batch->first, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
+    batch->last[0] = (void *)((uintptr_t)before | count);
+  } while (!__atomic_compare_exchange_n(&to->inbox, &before, batch->node, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
   *batch = (fh_batch){0};
   if (__atomic_load_n(&to->state, __ATOMIC_SEQ_CST) == FH_HEAP_ORPHAN) {
     fh_remote_reap(to);
@@ -31,20 +36,29 @@ void fh_remote_post(fh_batch *batch) {
 }
 
 void fh_remote_begin(fh_batch *batch, fh_heap *to, const char *call, void *pointer, size_t bytes) {
-  if (batch->first == pointer) {
+  if (batch->to == to && (batch->node == pointer || batch->node[batch->held] == pointer)) {
     fh_fatal(call, pointer, "freed already (double free)");
   }
-  fh_remote_post(batch);
-  *(void **)pointer = NULL;
-  int64_t room = (int64_t)FH_REMOTE_BYTES - (int64_t)fh_max(bytes, FH_REMOTE_SHARE);
-  *batch = (fh_batch){.to = to, .first = pointer, .last = pointer, .room = room};
-  if (room <= 0) {
+  if (batch->to != to) {
+    fh_remote_post(batch);
+    *batch = (fh_batch){.to = to, .last = pointer, .room = (int32_t)FH_REMOTE_BYTES};
+  } else {
+    close_node(batch);
+  }
+  void **node = pointer;
+  node[0] = batch->node;
+  batch->node = node;
+  batch->held = 0;
+  batch->most = (uint16_t)fh_min(bytes / sizeof(void *) - 1, FH_NODE_MOST);
+  batch->room -= (int32_t)fh_min(fh_max(bytes, FH_REMOTE_SHARE), FH_REMOTE_BYTES);
+  if (batch->room <= 0) {
     fh_remote_post(batch);
   }
 }
 
 void fh_remote_post_one(fh_heap *to, void *pointer) {
-  fh_batch batch = {.to = to, .first = pointer, .last = pointer};
+  fh_batch batch = {.to = to, .node = pointer, .last = pointer};
+  batch.node[0] = NULL;
   fh_remote_post(&batch);
 }
 
@@ -54,23 +68,53 @@ void fh_remote_post_all(fh_heap *heap) {
   }
 }
 
-/* Frees a message, and those behind it that go with it; what follows. */
-static void *take_in(fh_heap *heap, void *pointer) {
-  fh_span *span = fh_arena_find(pointer);
-  if (fh_span_kind_of(span) == FH_SPAN_SLAB) {
-    return fh_slab_receive(heap, span, pointer);
+void **fh_remote_read(void **node, void *blocks[FH_NODE_MOST + 1], unsigned *count) {
+  uintptr_t link = (uintptr_t)node[0];
+  unsigned others = (unsigned)(link & FH_NODE_COUNT);
+  void **next = (void **)(link & ~(uintptr_t)FH_NODE_COUNT);
+  __builtin_prefetch(next);
+  for (unsigned i = 0; i < others; i++) {
+    blocks[i] = node[i + 1];
+    __builtin_prefetch(blocks[i], 1);
   }
-  void *next = *(void **)pointer;
-  __builtin_prefetch(next, 1);
-  fh_chunk_give(&heap->chunks, "free", pointer);
+  blocks[others] = node;
+  *count = others + 1;
   return next;
+}
+
+/* What is freed twice may come back from two threads, and be handed out again between: then the program has written
+ * where a node was. */
+static fh_span *span_of_mine(const fh_heap *heap, const void *block) {
+  fh_span *span = fh_arena_find(block);
+  if (fh_unlikely(span == NULL || fh_span_heap(span) != heap)) {
+    fh_fatal("free", block,
+             "another thread's list of freed blocks is damaged: double free, or a write to freed memory");
+  }
+  return span;
+}
+
+/* Frees the blocks of the node that comes next; how many. */
+static unsigned take_in(fh_heap *heap) {
+  void *blocks[FH_NODE_MOST + 1];
+  unsigned count;
+  span_of_mine(heap, heap->taken_in);
+  heap->taken_in = fh_remote_read(heap->taken_in, blocks, &count);
+  for (unsigned i = 0; i < count; i++) {
+    fh_span *span = span_of_mine(heap, blocks[i]);
+    if (fh_span_kind_of(span) == FH_SPAN_SLAB) {
+      fh_slab_receive(heap, span, blocks[i]);
+    } else {
+      fh_chunk_give(&heap->chunks, "free", blocks[i]);
+    }
+  }
+  return count;
 }
 
 /* Sequentially consistent, with the state of an orphan: either the thread that posts sees the state, or who sets it
  * sees what was posted. */
 static bool inbox_is_empty(fh_heap *heap) { return __atomic_load_n(&heap->inbox, __ATOMIC_SEQ_CST) == NULL; }
 
-static void *inbox_empty(fh_heap *heap) {
+static void **inbox_empty(fh_heap *heap) {
   return inbox_is_empty(heap) ? NULL : __atomic_exchange_n(&heap->inbox, NULL, __ATOMIC_SEQ_CST);
 }
 
@@ -81,8 +125,8 @@ void fh_remote_some(fh_heap *heap) {
     heap->taken_in = inbox_empty(heap);
     heap->quantum = FH_REMOTE_QUANTUM;
   }
-  for (unsigned i = heap->quantum; i != 0 && heap->taken_in != NULL; i--) {
-    heap->taken_in = take_in(heap, heap->taken_in);
+  for (unsigned done = 0; done < heap->quantum && heap->taken_in != NULL;) {
+    done += take_in(heap);
   }
   heap->quantum *= 2;
 }
@@ -90,7 +134,7 @@ void fh_remote_some(fh_heap *heap) {
 void fh_remote_drain(fh_heap *heap) {
   do {
     while (heap->taken_in != NULL) {
-      heap->taken_in = take_in(heap, heap->taken_in);
+      take_in(heap);
     }
     heap->taken_in = inbox_empty(heap);
   } while (heap->taken_in != NULL);

@@ -144,6 +144,9 @@ void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count)
       next = *(void **)last;
     }
     splice(heap, slab, first, last, run);
+    if (fh_unlikely(next == NULL && count != 0)) {
+      freed_twice(last); /* it led on to the others, until its slab got it for the first time */
+    }
     first = next;
   }
   return first;
@@ -262,37 +265,16 @@ void fh_slab_give(fh_heap *heap, const char *call, fh_span *slab, void *pointer)
   }
 }
 
-/* A run of slots of one slab, as the list leads to them. */
-static fh_noinline void *receive_run(fh_heap *heap, fh_span *slab, void *first, void *next) {
-  void *last = first;
-  unsigned run = 1;
-  for (; ((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE; run++) {
-    check_slot("free", heap, slab, next);
-    if (run == slab->u.slab.slots) {
-      freed_twice(next); /* the list has led back to where it came from */
-    }
-    last = next;
-    next = *(void **)last;
-  }
-  __builtin_prefetch(next);
-  bool live = heap->state == FH_HEAP_LIVE; /* nobody would take what an orphan has at hand */
-  if (!live || !fh_cache_add(heap, slab->class, first, last, run)) {
-    heap->slabs[slab->class].out -= run;
-    splice(heap, slab, first, last, (int)run);
-  }
-  return next;
-}
-
-void *fh_slab_receive(fh_heap *heap, fh_span *slab, void *first) {
-  void *next = *(void **)first;
+/* Nobody would take what an orphan has at hand. */
+void fh_slab_receive(fh_heap *heap, fh_span *slab, void *slot) {
   fh_cache *cache = &heap->cache[slab->class];
-  __builtin_prefetch(next); /* it lies in the other thread's cache */
-  check_slot("free", heap, slab, first);
-  if (((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE || cache->room <= 0 || heap->state != FH_HEAP_LIVE) {
-    return receive_run(heap, slab, first, next);
+  check_slot("free", heap, slab, slot);
+  if (fh_likely(cache->room > 0 && heap->state == FH_HEAP_LIVE)) {
+    *(void **)slot = cache->first;
+    cache->first = slot;
+    cache->room--;
+    return;
   }
-  *(void **)first = cache->first;
-  cache->first = first;
-  cache->room--;
-  return next;
+  heap->slabs[slab->class].out--;
+  splice(heap, slab, slot, slot, 1);
 }

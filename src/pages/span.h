@@ -42,8 +42,8 @@ typedef enum fh_span_kind {
 struct fh_heap;
 
 typedef struct fh_span {
-  /* Slab: its heap, whose thread frees into it without asking; else NULL. Only that thread writes free and countdown.
-   */
+  /* Slab: its heap, whose thread frees into it without asking; else NULL. Only that thread writes free and countdown,
+   * or, for an orphan, who holds the orphan lock. */
   struct fh_heap *owner;
   void *free;           /* slab: its free slots, last given back first */
   int16_t countdown;    /* slab: slots given back until something must be done */

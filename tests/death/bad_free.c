@@ -32,6 +32,31 @@ static void free_slot_twice(void) {
   fh_free(pointer);
 }
 
+/* Both go round in the thread's cache from then on; seen when it gives slots back to their slabs. */
+static void free_slot_twice_with_one_between(void) {
+  static char *slots[3000];
+  for (unsigned i = 0; i < 3000; i++) {
+    slots[i] = fh_malloc(32);
+  }
+  fh_free(pointer = slots[100]);
+  fh_free(slots[2000]); /* of another slab */
+  fh_free(pointer);
+  for (unsigned i = 200; i < 300; i++) {
+    fh_free(slots[i]);
+  }
+}
+
+/* The END of a stretch has a head, and what would be its memory is the first byte of the next stretch. */
+static void free_end_of_stretch(void) {
+  enum { BYTES = 3000 };
+  char *last = fh_malloc(BYTES), *next = fh_malloc(BYTES);
+  for (ptrdiff_t step = next - last; next - last == step;) {
+    last = next;
+    next = fh_malloc(BYTES);
+  }
+  fh_free(pointer = next - 16);
+}
+
 static void free_twice(size_t bytes) {
   pointer = fh_malloc(bytes);
   fh_free(pointer);
@@ -107,6 +132,8 @@ DEATH(free_foreign, "free", "not from this heap: another allocator's, or never a
 DEATH(free_inside_large, "free", "not the start of an allocation")
 DEATH(free_inside_chunk, "free", "not the start of an allocation, or its header was overwritten")
 DEATH(free_slot_twice, "free", "freed already (double free)")
+DEATH(free_slot_twice_with_one_between, "free", "freed already (double free)")
+DEATH(free_end_of_stretch, "free", "not the start of an allocation, or its header was overwritten")
 DEATH(free_chunk_twice, "free", "freed already (double free)")
 DEATH(free_merged_chunk_twice, "free", "freed already (double free)")
 DEATH(free_large_twice, "free", "freed already (double free), or never allocated")
@@ -122,7 +149,8 @@ int main(void) {
       cmocka_unit_test(test_free_chunk_twice),    cmocka_unit_test(test_free_merged_chunk_twice),
       cmocka_unit_test(test_free_large_twice),    cmocka_unit_test(test_write_past_end),
       cmocka_unit_test(test_write_past_long_end), cmocka_unit_test(test_write_past_short_end),
-      cmocka_unit_test(test_realloc_foreign),
+      cmocka_unit_test(test_realloc_foreign),     cmocka_unit_test(test_free_slot_twice_with_one_between),
+      cmocka_unit_test(test_free_end_of_stretch),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

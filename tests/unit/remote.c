@@ -7,6 +7,7 @@
 
 #include "freehold/freehold.h"
 #include "heap/fast.h"
+#include "heap/remote.h"
 #include "unit/slabs.h"
 
 /* A thread that does one thing at a time, as the test tells it: it must not fail a test itself. */
@@ -122,8 +123,11 @@ static bool inbox_is_empty(void) { return __atomic_load_n(&fh_heap_mine()->inbox
 
 static size_t inbox_count(void) {
   size_t count = 0;
-  for (void *p = __atomic_load_n(&fh_heap_mine()->inbox, __ATOMIC_ACQUIRE); p != NULL; p = *(void **)p) {
-    count++;
+  void *in_node[FH_NODE_MOST + 1];
+  for (void **node = __atomic_load_n(&fh_heap_mine()->inbox, __ATOMIC_ACQUIRE); node != NULL;) {
+    unsigned more;
+    node = fh_remote_read(node, in_node, &more);
+    count += more;
   }
   return count;
 }
