@@ -82,8 +82,8 @@ void *fh_slab_take(fh_heap *, unsigned class);
 void fh_slab_give(fh_heap *, const char *call, fh_span *, void *pointer);
 void *fh_slab_refill(fh_heap *, unsigned class, unsigned *count); /* a list of free slots; NULL: no memory */
 void *fh_slab_return(fh_heap *, unsigned class, void *first,
-                     unsigned count);                   /* from a cache; what follows in the list */
-void fh_slab_receive(fh_heap *, fh_span *, void *slot); /* from the inbox */
+                     unsigned count); /* from a cache; what follows in the list */
+void fh_slab_receive(fh_heap *, fh_span *, void *const *slots, unsigned count); /* from the inbox, of one slab */
 bool fh_slab_shrinks(const fh_heap *); /* slabs go back and none is made: the thread is giving up its memory */
 size_t fh_slab_live(const fh_span *);  /* slots in the hands of the program or of the cache */
 void fh_cache_overflow(fh_cache *, fh_heap *);

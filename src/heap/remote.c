@@ -84,7 +84,7 @@ void **fh_remote_read(void **node, void *blocks[FH_NODE_MOST + 1], unsigned *cou
 
 /* What is freed twice may come back from two threads, and be handed out again between: then the program has written
  * where a node was. */
-static fh_span *span_of_mine(const fh_heap *heap, const void *block) {
+fh_inline fh_span *span_of_mine(const fh_heap *heap, const void *block) {
   fh_span *span = fh_arena_find(block);
   if (fh_unlikely(span == NULL || fh_span_heap(span) != heap)) {
     fh_fatal("free", block,
@@ -93,17 +93,28 @@ static fh_span *span_of_mine(const fh_heap *heap, const void *block) {
   return span;
 }
 
+/* How many of the blocks from the first on lie in its page. */
+static unsigned same_page(void *const *blocks, unsigned count) {
+  unsigned n = 1;
+  while (n < count && ((uintptr_t)blocks[n] ^ (uintptr_t)blocks[0]) < FH_PAGE_SIZE) {
+    n++;
+  }
+  return n;
+}
+
 /* Frees the blocks of the node that comes next; how many. */
 static unsigned take_in(fh_heap *heap) {
   void *blocks[FH_NODE_MOST + 1];
   unsigned count;
   span_of_mine(heap, heap->taken_in);
   heap->taken_in = fh_remote_read(heap->taken_in, blocks, &count);
-  for (unsigned i = 0; i < count; i++) {
+  for (unsigned i = 0, n = 1; i < count; i += n) {
     fh_span *span = span_of_mine(heap, blocks[i]);
     if (fh_span_kind_of(span) == FH_SPAN_SLAB) {
-      fh_slab_receive(heap, span, blocks[i]);
+      n = same_page(blocks + i, count - i);
+      fh_slab_receive(heap, span, blocks + i, n);
     } else {
+      n = 1;
       fh_chunk_give(&heap->chunks, "free", blocks[i]);
     }
   }

@@ -244,20 +244,21 @@ bool fh_slab_early(fh_heap *heap, unsigned class) {
   return true;
 }
 
-static void check_slot(const char *call, const fh_heap *heap, const fh_span *slab, const void *pointer) {
+/* `newest` is what the cache of the class got last. */
+fh_inline void check_slot(const char *call, const void *newest, const fh_span *slab, const void *pointer) {
   size_t offset = (size_t)((const char *)pointer - slab->start);
   unsigned slot = fh_class_slot(slab->class, offset);
   if (fh_unlikely(slot * fh_class_bytes(slab->class) != offset || slot >= slab->u.slab.carved)) {
     fh_fatal(call, pointer, "not the start of an allocation");
   }
-  if (fh_unlikely(heap->cache[slab->class].first == pointer || slab->free == pointer)) {
+  if (fh_unlikely(newest == pointer || slab->free == pointer)) {
     fh_fatal(call, pointer, "freed already (double free)");
   }
 }
 
 void fh_slab_give(fh_heap *heap, const char *call, fh_span *slab, void *pointer) {
   fh_cache *cache = &heap->cache[slab->class];
-  check_slot(call, heap, slab, pointer);
+  check_slot(call, cache->first, slab, pointer);
   *(void **)pointer = cache->first;
   cache->first = pointer;
   if (--cache->room < 0) {
@@ -265,16 +266,25 @@ void fh_slab_give(fh_heap *heap, const char *call, fh_span *slab, void *pointer)
   }
 }
 
-/* Nobody would take what an orphan has at hand. */
-void fh_slab_receive(fh_heap *heap, fh_span *slab, void *slot) {
-  fh_cache *cache = &heap->cache[slab->class];
-  check_slot("free", heap, slab, slot);
-  if (fh_likely(cache->room > 0 && heap->state == FH_HEAP_LIVE)) {
-    *(void **)slot = cache->first;
-    cache->first = slot;
-    cache->room--;
-    return;
+/* Pushes slots of one slab onto a list; its first. */
+fh_inline void *push_all(const fh_span *slab, void *first, void *const *slots, unsigned count) {
+  for (unsigned i = 0; i < count; i++) {
+    check_slot("free", first, slab, slots[i]);
+    *(void **)slots[i] = first;
+    first = slots[i];
   }
-  heap->slabs[slab->class].out--;
-  splice(heap, slab, slot, slot, 1);
+  return first;
+}
+
+/* As many as the cache has room for, the others to their slab. Nobody would take what an orphan has at hand. */
+void fh_slab_receive(fh_heap *heap, fh_span *slab, void *const *slots, unsigned count) {
+  fh_cache *cache = &heap->cache[slab->class];
+  int32_t room = heap->state == FH_HEAP_LIVE ? cache->room : 0;
+  unsigned fit = room <= 0 ? 0 : (unsigned)fh_min((size_t)room, count), rest = count - fit;
+  cache->first = push_all(slab, cache->first, slots, fit);
+  cache->room -= (int32_t)fit;
+  if (rest != 0) {
+    heap->slabs[slab->class].out -= rest;
+    splice(heap, slab, push_all(slab, cache->first, slots + fit, rest), slots[fit], (int)rest);
+  }
 }
