@@ -1,0 +1,199 @@
+#include "lens/retained.h"
+
+#include "base/bits.h"
+#include "heap/chunk_ops.h"
+#include "heap/heap.h"
+#include "os/os.h"
+
+typedef struct note {
+  uint32_t live;    /* bytes on this page */
+  uint8_t kind;     /* fh_keeper */
+  uint8_t believed; /* the heap knows no better than that there is memory behind it */
+} note;
+
+/* One note a kernel page, and the kernel's answer behind them. */
+typedef struct arena_notes {
+  const char *base;
+  size_t pages, bytes;
+  note *of;
+  unsigned char *resident;
+} arena_notes;
+
+typedef struct reading {
+  arena_notes arenas[FH_ARENAS_MAX];
+  size_t count, page;
+  fh_retained *out;
+} reading;
+
+static note *note_of(const reading *r, const char *at) {
+  for (size_t i = 0; i < r->count; i++) {
+    size_t offset = (size_t)((uintptr_t)at - (uintptr_t)r->arenas[i].base);
+    if (offset / r->page < r->arenas[i].pages) {
+      return &r->arenas[i].of[offset / r->page];
+    }
+  }
+  return NULL;
+}
+
+/* `times` is 1 or -1. */
+static void add_live(const reading *r, const char *at, size_t bytes, int times) {
+  note *n = note_of(r, at);
+  for (size_t done = 0, now; done < bytes; done += now, n++) {
+    now = fh_min(bytes - done, r->page - ((uintptr_t)at + done) % r->page);
+    n->live += (uint32_t)((int64_t)now * times);
+  }
+}
+
+/* Of all pages that the bytes lie on. */
+static void add_kind(const reading *r, const char *at, size_t bytes, fh_keeper kind, bool believed) {
+  note *n = note_of(r, at), *last = note_of(r, at + bytes - 1);
+  for (; n <= last; n++) {
+    n->kind = (uint8_t)fh_max(n->kind, (size_t)kind);
+    n->believed |= believed;
+  }
+}
+
+static void add_dead(const reading *r, const char *at, size_t bytes, fh_keeper kind) {
+  add_live(r, at, bytes, -1);
+  add_kind(r, at, bytes, kind, true);
+}
+
+static void read_slab(const reading *r, const fh_span *slab) {
+  size_t size = fh_class_bytes(slab->class), carved = slab->u.slab.carved * size;
+  add_kind(r, slab->start, FH_PAGE_SIZE, FH_KEPT_UNCARVED, !slab->fresh);
+  add_live(r, slab->start, carved, 1);
+  if (carved != 0) {
+    add_kind(r, slab->start, carved, FH_KEPT_UNCARVED, true);
+  }
+  for (const char *slot = slab->free; slot != NULL; slot = *(const char *const *)(const void *)slot) {
+    add_dead(r, slot, size, FH_KEPT_SLOTS);
+  }
+}
+
+/* What a purge would take of a big hole is under the budget, its ends are not: the links lie there. */
+static void read_hole(const reading *r, const char *user, size_t bytes) {
+  const fh_chunk *c = chunk_of(user);
+  const char *end = (const char *)c + bytes;
+  const char *from = (const char *)fh_round_up((uintptr_t)c + sizeof(big_hole), r->page);
+  const char *to = (const char *)fh_round_down((uintptr_t)end, r->page);
+  if (bytes < (size_t)FH_BIG_UNITS * FH_UNIT || from >= to) {
+    add_kind(r, (const char *)c, bytes, FH_KEPT_BITS, true);
+    return;
+  }
+  add_kind(r, (const char *)c, (size_t)(from - (const char *)c), FH_KEPT_BITS, true);
+  add_kind(r, from, (size_t)(to - from), FH_KEPT_HOLES, false); /* it knows how many, not which */
+  if (to != end) {
+    add_kind(r, to, (size_t)(end - to), FH_KEPT_BITS, true);
+  }
+}
+
+static void read_chunk(void *arg, const void *user, size_t bytes, fh_chunk_state state) {
+  const reading *r = arg;
+  if (state == FH_CHUNK_HOLE) {
+    read_hole(r, user, bytes);
+  } else if (state == FH_CHUNK_QUICK) {
+    add_kind(r, user, bytes - FH_CHUNK_HEAD, FH_KEPT_QUICK, true);
+  } else {
+    add_live(r, user, bytes - FH_CHUNK_HEAD, 1);
+    add_kind(r, user, bytes - FH_CHUNK_HEAD, FH_KEPT_BITS, true);
+  }
+}
+
+/* Spans lie side by side from the first page to the frontier. */
+static void read_spans(const reading *r, const fh_arena *arena, size_t pages) {
+  for (size_t i = 0; i < pages;) {
+    const fh_span *span = arena->spans + i;
+    unsigned kind = fh_span_kind_of(span);
+    if (kind == FH_SPAN_SLAB) {
+      read_slab(r, span);
+    } else if (kind == FH_SPAN_LARGE) {
+      add_live(r, span->start, fh_span_bytes(span), 1);
+    } else if (kind == FH_SPAN_DIRTY) {
+      add_kind(r, span->start, fh_span_bytes(span), FH_KEPT_RUNS, true);
+    }
+    i += kind == FH_SPAN_NONE || kind == FH_SPAN_INSIDE || span->pages == 0 ? 1 : span->pages;
+  }
+}
+
+/* Blocks on their way are used to their heap. */
+static void read_sent(const reading *r, const char *block) {
+  for (; block != NULL; block = *(const char *const *)(const void *)block) {
+    const fh_span *span = fh_arena_find(block);
+    bool slot = fh_span_kind_of(span) == FH_SPAN_SLAB;
+    add_dead(r, block, slot ? fh_class_bytes(span->class) : fh_chunk_usable(block), FH_KEPT_SENT);
+  }
+}
+
+static void read_heap(const reading *r, const fh_heap *heap) {
+  for (unsigned class = 1; class < FH_CLASSES; class ++) {
+    const char *slot = heap->cache[class].first;
+    for (; slot != NULL; slot = *(const char *const *)(const void *)slot) {
+      add_dead(r, slot, fh_class_bytes(class), FH_KEPT_CACHED);
+    }
+  }
+  for (unsigned i = 0; i < FH_REMOTE_SLOTS; i++) {
+    read_sent(r, heap->out[i].first);
+  }
+  read_sent(r, __atomic_load_n(&heap->inbox, __ATOMIC_ACQUIRE));
+  r->out->believed[FH_KEPT_HOLES] += heap->chunks.dirty_units * FH_UNIT;
+}
+
+static void sum_up(const reading *r, const arena_notes *notes) {
+  fh_retained *out = r->out;
+  out->resident += fh_os_resident(notes->base, notes->pages * r->page, notes->resident);
+  for (size_t i = 0; i < notes->pages; i++) {
+    const note *n = &notes->of[i];
+    size_t resident = notes->resident[i] * r->page;
+    out->live += n->live;
+    if (n->live != 0) {
+      out->taken += resident;
+      continue;
+    }
+    out->kept[n->kind] += resident;
+    out->total += resident;
+    out->believed[n->kind] += n->believed * r->page;
+  }
+}
+
+static bool make_notes(reading *r, const fh_arena *arena) {
+  size_t pages = __atomic_load_n(&arena->limit, __ATOMIC_ACQUIRE) / r->page;
+  size_t bytes = fh_round_up(fh_max(pages, 1) * (sizeof(note) + 1), r->page);
+  note *at = fh_os_reserve(bytes, r->page);
+  if (at == NULL || !fh_os_commit(at, bytes)) {
+    fh_os_release(at, at == NULL ? 0 : bytes);
+    return false;
+  }
+  r->arenas[r->count++] = (arena_notes){arena->base, pages, bytes, at, (unsigned char *)(at + pages)};
+  return true;
+}
+
+static void read_all(const reading *r) {
+  for (size_t i = 0; i < r->count; i++) {
+    read_spans(r, &fh_arenas[i], (r->arenas[i].pages * r->page) >> FH_PAGE_SHIFT);
+  }
+  for (const fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
+    fh_chunk_walk(&heap->chunks, read_chunk, (void *)(uintptr_t)r);
+  }
+  for (const fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
+    read_heap(r, heap);
+  }
+  for (size_t i = 0; i < r->count; i++) {
+    sum_up(r, &r->arenas[i]);
+  }
+}
+
+bool fh_retained_read(fh_retained *out) {
+  reading r = {.page = fh_os_page_size(), .out = out};
+  bool done = true;
+  *out = (fh_retained){0};
+  for (size_t i = 0; i < fh_arena_count() && done; i++) {
+    done = make_notes(&r, &fh_arenas[i]);
+  }
+  if (done) {
+    read_all(&r);
+  }
+  for (size_t i = 0; i < r.count; i++) {
+    fh_os_release(r.arenas[i].of, r.arenas[i].bytes);
+  }
+  return done;
+}
