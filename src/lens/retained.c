@@ -21,18 +21,17 @@ typedef struct arena_notes {
 
 typedef struct reading {
   arena_notes arenas[FH_ARENAS_MAX];
-  size_t count, page;
+  size_t count, page; /* of the kernel */
   fh_retained *out;
 } reading;
 
+/* Of an address in one of the arenas. */
 static note *note_of(const reading *r, const char *at) {
-  for (size_t i = 0; i < r->count; i++) {
-    size_t offset = (size_t)((uintptr_t)at - (uintptr_t)r->arenas[i].base);
-    if (offset / r->page < r->arenas[i].pages) {
-      return &r->arenas[i].of[offset / r->page];
-    }
+  const arena_notes *in = r->arenas;
+  while ((size_t)((uintptr_t)at - (uintptr_t)in->base) / r->page >= in->pages) {
+    in++;
   }
-  return NULL;
+  return &in->of[(size_t)(at - in->base) / r->page];
 }
 
 /* `times` is 1 or -1. */
