@@ -5,6 +5,10 @@
 #include "heap/heap.h"
 #include "os/os.h"
 
+const char *const fh_keeper_names[FH_KEEPERS] = {
+    "runs", "holes", "bits", "uncarved", "slots", "quick", "cached", "sent",
+};
+
 typedef struct note {
   uint32_t live;    /* bytes on this page */
   uint8_t kind;     /* fh_keeper */
@@ -195,4 +199,38 @@ bool fh_retained_read(fh_retained *out) {
     fh_os_release(r.arenas[i].of, r.arenas[i].bytes);
   }
   return done;
+}
+
+static uint64_t runs_budget(unsigned percent) {
+  fh_pages_counts now;
+  fh_pages_read(&now);
+  size_t widest = fh_max(FH_WIDEN_BYTES >> FH_PAGE_SHIFT, now.used);
+  size_t share = now.used * percent / 100, widened = fh_min(now.widened, widest);
+  return FH_RETAIN_BYTES + ((uint64_t)(share + widened) << FH_PAGE_SHIFT);
+}
+
+/* The share is of what was live when the budget was looked at; all stretches are more than that. */
+uint64_t fh_retained_holes_budget(const fh_heap *heap) {
+  const fh_chunks *h = &heap->chunks;
+  return FH_CHUNK_RETAIN + h->total_bytes / 16 + fh_min(h->widened * FH_UNIT, FH_CHUNK_WIDEN);
+}
+
+/* Nobody looks when a stretch is taken that was in use before, or the heap of a thread that has ended. */
+static uint64_t holes_unlooked(const fh_heap *heap) {
+  return fh_min(fh_max(heap->chunks.total_bytes / 8, FH_STRETCH_LEAST), FH_STRETCH_MOST);
+}
+
+void fh_retained_budgets(uint64_t most[FH_KEEPERS], unsigned percent) {
+  for (unsigned i = 0; i < FH_KEEPERS; i++) {
+    most[i] = UINT64_MAX;
+  }
+  most[FH_KEPT_RUNS] = runs_budget(percent);
+  most[FH_KEPT_HOLES] = 2 * FH_ORPHANS_RETAIN; /* what was taken over of them, and what they have since */
+  most[FH_KEPT_QUICK] = 0;
+  for (const fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
+    if (__atomic_load_n(&heap->state, __ATOMIC_RELAXED) == FH_HEAP_LIVE) {
+      most[FH_KEPT_HOLES] += fh_retained_holes_budget(heap) + holes_unlooked(heap);
+      most[FH_KEPT_QUICK] += FH_QUICK_RETAIN;
+    }
+  }
 }

@@ -19,6 +19,8 @@ typedef enum fh_keeper {
   FH_KEEPERS
 } fh_keeper;
 
+extern const char *const fh_keeper_names[FH_KEEPERS];
+
 typedef struct fh_retained {
   uint64_t live;                 /* bytes */
   uint64_t resident;             /* bytes of the arenas with memory behind them, as the kernel counts it */
@@ -28,7 +30,17 @@ typedef struct fh_retained {
   uint64_t total;                /* the sum of kept */
 } fh_retained;
 
+/* What chunks in the quick lists of a heap come to at most; heap/chunk.c has it in units. */
+#define FH_QUICK_RETAIN (((size_t)16 << 10) + ((size_t)1 << 20))
+
 /* Nobody may allocate or free meanwhile. False: no memory for the notes. */
 bool fh_retained_read(fh_retained *);
+
+/* What the budgets leave of each kind at most, whatever the program has done, with FREEHOLD_RETAIN at `percent`;
+ * UINT64_MAX: there is none. Nobody may allocate or free meanwhile. */
+void fh_retained_budgets(uint64_t most[FH_KEEPERS], unsigned percent);
+
+struct fh_heap;
+uint64_t fh_retained_holes_budget(const struct fh_heap *); /* of one, at its last look at the budget */
 
 #endif
