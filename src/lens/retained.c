@@ -25,24 +25,25 @@ typedef struct arena_notes {
 
 typedef struct reading {
   arena_notes arenas[FH_ARENAS_MAX];
-  size_t count, page; /* of the kernel */
+  size_t count, page; /* the kernel's */
+  unsigned shift;     /* its logarithm */
   fh_retained *out;
 } reading;
 
 /* Of an address in one of the arenas. */
 static note *note_of(const reading *r, const char *at) {
   const arena_notes *in = r->arenas;
-  while ((size_t)((uintptr_t)at - (uintptr_t)in->base) / r->page >= in->pages) {
+  while ((size_t)((uintptr_t)at - (uintptr_t)in->base) >> r->shift >= in->pages) {
     in++;
   }
-  return &in->of[(size_t)(at - in->base) / r->page];
+  return &in->of[(size_t)(at - in->base) >> r->shift];
 }
 
 /* `times` is 1 or -1. */
 static void add_live(const reading *r, const char *at, size_t bytes, int times) {
   note *n = note_of(r, at);
   for (size_t done = 0, now; done < bytes; done += now, n++) {
-    now = fh_min(bytes - done, r->page - ((uintptr_t)at + done) % r->page);
+    now = fh_min(bytes - done, r->page - (((uintptr_t)at + done) & (r->page - 1)));
     n->live += (uint32_t)((int64_t)now * times);
   }
 }
@@ -57,6 +58,13 @@ static void add_kind(const reading *r, const char *at, size_t bytes, fh_keeper k
 }
 
 static void add_dead(const reading *r, const char *at, size_t bytes, fh_keeper kind) {
+  note *n = note_of(r, at);
+  if (((uintptr_t)at & (r->page - 1)) + bytes <= r->page) { /* as a rule, and there are many */
+    n->live -= (uint32_t)bytes;
+    n->kind = (uint8_t)fh_max(n->kind, (size_t)kind);
+    n->believed = true;
+    return;
+  }
   add_live(r, at, bytes, -1);
   add_kind(r, at, bytes, kind, true);
 }
@@ -186,7 +194,7 @@ static void read_all(const reading *r) {
 }
 
 bool fh_retained_read(fh_retained *out) {
-  reading r = {.page = fh_os_page_size(), .out = out};
+  reading r = {.page = fh_os_page_size(), .shift = fh_highest_bit(fh_os_page_size()), .out = out};
   bool done = true;
   *out = (fh_retained){0};
   for (size_t i = 0; i < fh_arena_count() && done; i++) {
