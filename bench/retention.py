@@ -68,8 +68,8 @@ def kept_table(found, loads):
                "live most": lambda row: mib(row["live_most"]), "kept mean": lambda row: mib(row["kept"]),
                "kept most": lambda row: mib(row["kept_most"]), "beyond 10 %": lambda row: mib(row["beyond"]),
                "share": lambda row: f"{row['share']:.3f}", "unknown KiB": lambda row: f"{row['unknown'] / 1024:.0f}"}
-    print("\nMiB; beyond 10 %: the most that was kept beyond a tenth of what was live; share: the most over live, while at\n"
-          "least half of the most was live; unknown: kept, and not in the heap's own account")
+    print("\nMiB; beyond 10 %: the most that was kept beyond a tenth of what was live; share: the most over live,\n"
+          "while at least half of the most was live; unknown: kept, and not in the heap's own account")
     show.table("kept", loads, columns, lambda load, column: columns[column](found[load, DEFAULT]))
 
 
