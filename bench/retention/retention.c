@@ -19,6 +19,7 @@ static struct {
   uint64_t smaps;                /* the kernel's one word from its other */
   uint64_t heaps;                /* with a thread */
   int64_t beyond;                /* the most that was kept beyond the share of what was live alone */
+  int64_t over_whole;            /* the same as over, without pages of slabs in use */
   int64_t over;                  /* what was kept beyond the bound, where that was most */
   double share;                  /* the highest, while at least half of the most was live */
   uint64_t kinds[FH_KEEPERS];    /* the highest */
@@ -60,8 +61,12 @@ static uint64_t heaps_with_threads(void) {
   return count;
 }
 
+static int64_t over_bound(const fh_retained *now, uint64_t heaps) {
+  return (int64_t)now->total - (int64_t)(now->live / SHARE + FIXED + EACH * heaps);
+}
+
 static void note_bound(const fh_retained *now, uint64_t heaps) {
-  int64_t over = (int64_t)now->total - (int64_t)(now->live / SHARE + FIXED + EACH * heaps);
+  int64_t over = over_bound(now, heaps);
   if (seen.samples == 0 || over > seen.over) {
     seen.over = over;
     seen.at = *now;
@@ -71,8 +76,10 @@ static void note_bound(const fh_retained *now, uint64_t heaps) {
 
 static void note(const fh_retained *now, uint64_t heaps) {
   uint64_t unknown = 0, untouched = 0;
+  int64_t whole = over_bound(now, heaps) - (int64_t)now->kept[FH_KEPT_SLOTS];
   int64_t beyond = (int64_t)now->total - (int64_t)(now->live / SHARE);
   note_bound(now, heaps);
+  seen.over_whole = seen.samples == 0 || whole > seen.over_whole ? whole : seen.over_whole;
   seen.beyond = seen.samples == 0 || beyond > seen.beyond ? beyond : seen.beyond;
   for (unsigned i = 0; i < FH_KEEPERS; i++) {
     unknown += more(now->kept[i], now->believed[i]);
@@ -124,7 +131,8 @@ static double seconds(void) {
 static void put(const char *name, uint64_t value) { printf(" %s=%" PRIu64, name, value); }
 
 static void print(void) {
-  printf("RESULT over=%" PRId64 " beyond=%" PRId64 " share=%.4f", seen.over, seen.beyond, seen.share);
+  printf("RESULT over=%" PRId64 " over_whole=%" PRId64 " beyond=%" PRId64 " share=%.4f", seen.over, seen.over_whole,
+         seen.beyond, seen.share);
   put("samples", seen.samples);
   put("live", seen.live / seen.samples);
   put("kept", seen.kept / seen.samples);

@@ -110,19 +110,42 @@ static void read_chunk(void *arg, const void *user, size_t bytes, fh_chunk_state
   }
 }
 
-/* Spans lie side by side from the first page to the frontier. */
-static void read_spans(const reading *r, const fh_arena *arena, size_t pages) {
-  for (size_t i = 0; i < pages;) {
-    const fh_span *span = arena->spans + i;
-    unsigned kind = fh_span_kind_of(span);
-    if (kind == FH_SPAN_SLAB) {
-      read_slab(r, span);
-    } else if (kind == FH_SPAN_LARGE) {
-      add_live(r, span->start, fh_span_bytes(span), 1);
-    } else if (kind == FH_SPAN_DIRTY) {
-      add_kind(r, span->start, fh_span_bytes(span), FH_KEPT_RUNS, true);
+static void read_span(const reading *r, const fh_span *span) {
+  unsigned kind = fh_span_kind_of(span);
+  if (kind == FH_SPAN_SLAB) {
+    read_slab(r, span);
+  } else if (kind == FH_SPAN_LARGE) {
+    add_live(r, span->start, fh_span_bytes(span), 1);
+  } else if (kind == FH_SPAN_DIRTY) {
+    add_kind(r, span->start, fh_span_bytes(span), FH_KEPT_RUNS, true);
+  }
+}
+
+/* A slab without a live slot: all of it is there for what keeps the slot that goes last. */
+static void read_dead_slab(const reading *r, const fh_span *span) {
+  unsigned kind = 0;
+  if (fh_span_kind_of(span) != FH_SPAN_SLAB) {
+    return;
+  }
+  for (const note *n = note_of(r, span->start), *last = note_of(r, span->start + FH_PAGE_SIZE - 1); n <= last; n++) {
+    if (n->live != 0) {
+      return;
     }
-    i += kind == FH_SPAN_NONE || kind == FH_SPAN_INSIDE || span->pages == 0 ? 1 : span->pages;
+    kind = (unsigned)fh_max(kind, n->kind);
+  }
+  add_kind(r, span->start, FH_PAGE_SIZE, (fh_keeper)kind, false);
+}
+
+/* Spans lie side by side from the first page to the frontier. */
+static void read_spans(const reading *r, void (*read)(const reading *, const fh_span *)) {
+  for (size_t a = 0; a < r->count; a++) {
+    size_t pages = (r->arenas[a].pages << r->shift) >> FH_PAGE_SHIFT;
+    for (size_t i = 0; i < pages;) {
+      const fh_span *span = fh_arenas[a].spans + i;
+      unsigned kind = fh_span_kind_of(span);
+      read(r, span);
+      i += kind == FH_SPAN_NONE || kind == FH_SPAN_INSIDE || span->pages == 0 ? 1 : span->pages;
+    }
   }
 }
 
@@ -179,15 +202,14 @@ static bool make_notes(reading *r, const fh_arena *arena) {
 }
 
 static void read_all(const reading *r) {
-  for (size_t i = 0; i < r->count; i++) {
-    read_spans(r, &fh_arenas[i], (r->arenas[i].pages * r->page) >> FH_PAGE_SHIFT);
-  }
+  read_spans(r, read_span);
   for (const fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
     fh_chunk_walk(&heap->chunks, read_chunk, (void *)(uintptr_t)r);
   }
   for (const fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
     read_heap(r, heap);
   }
+  read_spans(r, read_dead_slab);
   for (size_t i = 0; i < r->count; i++) {
     sum_up(r, &r->arenas[i]);
   }

@@ -1,7 +1,8 @@
 /* What is kept: kernel pages that hold no live byte and have memory behind them, by what keeps them there.
  *
  * A byte is live when the program may use it: usable bytes of blocks in its hands, as fh_usable_size tells them. Heads,
- * links and what waits to be freed are not live. A page is counted once, under the last of the kinds that it holds. */
+ * links and what waits to be freed are not live. A page is counted once, under the last of the kinds that it holds, and
+ * a slab without a live byte as a whole. */
 #ifndef FH_LENS_RETAINED_H
 #define FH_LENS_RETAINED_H
 
@@ -14,7 +15,7 @@ typedef enum fh_keeper {
   FH_KEPT_UNCARVED, /* slabs: behind the last slot ever reached */
   FH_KEPT_SLOTS,    /* slabs: free slots of slabs that other slots keep */
   FH_KEPT_QUICK,    /* chunks in quick lists */
-  FH_KEPT_CACHED,   /* slots in thread caches */
+  FH_KEPT_CACHED,   /* slots in thread caches, and slabs that only these keep */
   FH_KEPT_SENT,     /* blocks on their way to the thread whose they are */
   FH_KEEPERS
 } fh_keeper;
