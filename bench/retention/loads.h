@@ -160,20 +160,24 @@ static void idle(void) {
   }
 }
 
-/* Blocks of 64 KiB to 4 MiB, taken and given in turn. */
-static void large(void) {
-  enum { BLOCKS = 64, STEPS = 20000 };
+/* Blocks that are taken and given in turn. */
+static void in_turn(double low, double high, unsigned steps) {
+  enum { BLOCKS = 64 };
   void *at[BLOCKS] = {0};
   uint64_t random = 5;
-  for (unsigned i = 0; i < STEPS; i++) {
+  for (unsigned i = 0; i < steps; i++) {
     size_t slot = next(&random) % BLOCKS;
     drop(at[slot]);
-    at[slot] = make(heavy(&random, 64 << 10, 4 << 20));
+    at[slot] = make(heavy(&random, low, high));
   }
   for (unsigned i = 0; i < BLOCKS; i++) {
     drop(at[i]);
   }
 }
+
+static void large(void) { in_turn(64 << 10, 4 << 20, 20000); }
+
+static void huge(void) { in_turn(1 << 20, 16 << 20, 6000); }
 
 /* One thread makes, another frees all of it while the first one waits for work. */
 enum { HANDED = 200000 };
@@ -251,7 +255,8 @@ typedef struct load {
   void (*run)(void);
 } load;
 
-static const load loads[] = {{"server", server}, {"cache", cache}, {"freed", freed},      {"survivors", survivors},
-                             {"idle", idle},     {"large", large}, {"handed", hand_over}, {"mixed", mixed}};
+static const load loads[] = {{"server", server},       {"cache", cache},      {"freed", freed},
+                             {"survivors", survivors}, {"idle", idle},        {"large", large},
+                             {"huge", huge},           {"handed", hand_over}, {"mixed", mixed}};
 
 #endif
