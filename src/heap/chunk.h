@@ -28,6 +28,11 @@ enum {
   FH_DIRTY_LISTS = 8                   /* list i: holes with 4 KiB << i dirty or more, the last without end */
 };
 
+/* Bytes that all quick lists of a heap may hold together: at least, and beside it. */
+#define FH_QUICK_LEAST ((size_t)16 << 10)
+#define FH_QUICK_MORE ((size_t)896 << 10)
+#define FH_QUICK_RETAIN (FH_QUICK_LEAST + FH_QUICK_MORE)
+
 typedef struct fh_chunk {
   uint64_t head;
 } fh_chunk;

@@ -322,13 +322,15 @@ static size_t purge_to(size_t target) {
   return total;
 }
 
+/* A quarter less than it may be, so that the next free does not purge again. What is purged narrows the budget: what is
+ * left may be too much once more. */
 static void keep_budget(void) {
   size_t most = budget();
   if (pages.now.dirty > most) {
     learn_from_reuse();
     most = budget();
-    if (pages.now.dirty > most) {
-      purge_to(most - most / 4); /* a quarter less, so that the next free does not purge again */
+    while (pages.now.dirty > most && purge_to(most - most / 4) != 0) {
+      most = budget();
     }
   }
 }

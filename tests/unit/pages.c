@@ -66,6 +66,42 @@ static void budget_holds(void **state) {
   assert_true(now.purges != 0);
 }
 
+static void give_checked(fh_span *span) {
+  fh_pages_counts now;
+  fh_pages_give(span);
+  fh_pages_read(&now);
+  assert_true(now.dirty <= (FH_RETAIN_BYTES >> FH_PAGE_SHIFT) + now.used / 10 + now.widened);
+}
+
+/* What a purge takes back of the widening counts at once: the longest run goes first, and the others were within the
+ * budget before. */
+static void budget_holds_when_it_narrows(void **state) {
+  enum { COUNT = 32, ROUNDS = 40 };
+  fh_span *spans[COUNT], *apart[COUNT];
+  fh_pages_counts now;
+  (void)state;
+  for (int i = 0; i < COUNT; i++) {
+    spans[i] = fh_pages_take(32, 1, FH_SPAN_LARGE);
+    apart[i] = fh_pages_take(1, 1, FH_SPAN_LARGE); /* the runs do not join */
+  }
+  for (int round = 0; round < ROUNDS; round++) {
+    for (int i = 0; i < COUNT; i++) {
+      give_checked(spans[i]);
+    }
+    for (int i = 0; i < COUNT && round + 1 < ROUNDS; i++) {
+      spans[i] = fh_pages_take(32, 1, FH_SPAN_LARGE);
+    }
+  }
+  fh_pages_read(&now);
+  fh_span *huge = fh_pages_take(now.widened * 16, 1, FH_SPAN_LARGE);
+  assert_non_null(huge);
+  assert_true(now.dirty > 2 * FH_RETAIN_BYTES >> FH_PAGE_SHIFT);
+  give_checked(huge);
+  for (int i = 0; i < COUNT; i++) {
+    give_checked(apart[i]);
+  }
+}
+
 static void cut_and_extend(void **state) {
   fh_span *span = fh_pages_take(16, 1, FH_SPAN_LARGE);
   (void)state;
@@ -85,8 +121,13 @@ static void impossible_is_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(neighbours_join), cmocka_unit_test(starts_are_aligned), cmocka_unit_test(fresh_means_zero),
-      cmocka_unit_test(budget_holds),    cmocka_unit_test(cut_and_extend),     cmocka_unit_test(impossible_is_refused),
+      cmocka_unit_test(neighbours_join),
+      cmocka_unit_test(starts_are_aligned),
+      cmocka_unit_test(fresh_means_zero),
+      cmocka_unit_test(budget_holds),
+      cmocka_unit_test(budget_holds_when_it_narrows),
+      cmocka_unit_test(cut_and_extend),
+      cmocka_unit_test(impossible_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
