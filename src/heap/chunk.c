@@ -208,6 +208,13 @@ static void keep_budget(fh_chunks *h) {
 
 /* Coalescing. */
 
+/* Takes the hole out of the index to be a part of a longer one; its units that may be dirty there. What a purge leaves
+ * of a big hole, the page with the links and the one where it ends, was not counted. */
+static uint64_t hole_join(fh_chunks *h, fh_chunk *c) {
+  uint64_t length = chunk_length(c);
+  return fh_min(hole_remove(h, c) + fh_os_page_size() / FH_UNIT, length);
+}
+
 static void coalesce(fh_chunks *h, fh_chunk *c) {
   uint64_t length = chunk_length(c), dirty = length;
   fh_chunk *next = chunk_at(c, (int64_t)length);
@@ -216,12 +223,12 @@ static void coalesce(fh_chunks *h, fh_chunk *c) {
     fh_fatal("free", chunk_user(c), "the header behind this allocation is damaged: something wrote past its end");
   }
   if ((chunk_flags(next) & CHUNK_USED) == 0) {
-    dirty += hole_remove(h, next);
+    dirty += hole_join(h, next);
     length += chunk_length(next);
   }
   if ((chunk_flags(c) & CHUNK_BEFORE_FREE) != 0) {
     c = chunk_before(c);
-    dirty += hole_remove(h, c);
+    dirty += hole_join(h, c);
     length += chunk_length(c);
   }
   if (!stretch_drop(h, c, length)) {
@@ -243,6 +250,7 @@ enum {
   QUICK_NEAR_USED = (32 << 20) / FH_UNIT,
   QUICK_ROUND = 4, /* slow calls from one look at what waits to the next */
   QUICK_BATCH = 2, /* chunks coalesced in one call */
+  QUICK_MANY = 32, /* the same where the limit has fallen below what waits: the heap shrinks */
   SHRINK_UNITS = (16 << 10) / FH_UNIT,
 };
 
@@ -342,7 +350,8 @@ static void quick_age(fh_chunks *h) {
 static void quick_make_room(fh_chunks *h) {
   shrink_when_due(h);
   quick_set_limit(h);
-  for (unsigned i = 0; i < QUICK_BATCH && h->quick_room < h->quick_limit / 4 && quick_coalesce(h); i++) {
+  unsigned most = h->quick_room < 0 ? QUICK_MANY : QUICK_BATCH;
+  for (unsigned i = 0; i < most && h->quick_room < h->quick_limit / 4 && quick_coalesce(h); i++) {
   }
 }
 
