@@ -2,9 +2,7 @@
 milliseconds while all threads stand still (bench/retention/retention.c), against the bound, by what keeps them; and
 what FREEHOLD_RETAIN trades."""
 import argparse
-import json
 import os
-import pathlib
 import re
 import statistics
 import subprocess
@@ -113,9 +111,7 @@ def goals(found, loads):
 
 def main():
     options = arguments()
-    loads = options.only.split(",") if options.only else list(LOADS)
-    if set(loads) - set(LOADS):
-        raise SystemExit(f"bench retention: there are {', '.join(LOADS)}")
+    loads = measure.chosen(options.only, LOADS, "load")
     settings = sorted({int(s) for s in options.retain.split(",") if s} | {DEFAULT})
     build()
     print(f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} processors: a look every {options.every} ms, "
@@ -125,8 +121,7 @@ def main():
     kinds_table(found, loads)
     curve(found, loads, settings)
     goals(found, loads)
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({f"{t} {n}": row for (t, n), row in found.items()}, indent=1))
+    measure.write_json(options.json, found)
 
 
 main()
