@@ -9,8 +9,10 @@
 static fh_lock pages_lock = FH_LOCK(FH_RANK_PAGES);
 static fh_lock grow_lock = FH_LOCK(FH_RANK_GROW);
 
+/* The free runs. Apart from what is not zero at start, so that the file does not hold these pages. */
+static fh_bins clean_runs, dirty_runs;
+
 static struct {
-  fh_bins clean, dirty;
   fh_pages_counts now;
   size_t taken;     /* pages handed out so far: the clock of what follows */
   size_t turn;      /* `taken` when `purged` began to be counted */
@@ -27,7 +29,7 @@ static uint64_t run_length(const fh_hole *hole) {
   return ((const fh_span *)(const void *)((const char *)hole - offsetof(fh_span, link)))->pages;
 }
 
-static fh_bins *index_of(fh_span_kind kind) { return kind == FH_SPAN_DIRTY ? &pages.dirty : &pages.clean; }
+static fh_bins *index_of(fh_span_kind kind) { return kind == FH_SPAN_DIRTY ? &dirty_runs : &clean_runs; }
 
 /* The counts change under the lock and are read without it, also by a signal handler that interrupts its holder. */
 static void change(size_t *count, size_t by) { __atomic_store_n(count, *count + by, __ATOMIC_RELAXED); }
@@ -186,9 +188,9 @@ static fh_span *carve_with_dirty(fh_span *clean, size_t count, fh_span_kind kind
 
 static fh_span *take_listed(size_t count, size_t align, fh_span_kind kind) {
   size_t need = count + align - 1;
-  fh_hole *hole = fh_bins_find(&pages.dirty, need, run_length);
+  fh_hole *hole = fh_bins_find(&dirty_runs, need, run_length);
   if (hole == NULL) {
-    hole = fh_bins_find(&pages.clean, need, run_length);
+    hole = fh_bins_find(&clean_runs, need, run_length);
     if (hole == NULL) {
       return NULL;
     }
@@ -290,7 +292,7 @@ static bool drop_memory(fh_span *run) {
 
 /* Purges the longest dirty run with the lock given up meanwhile. Pages purged; 0 when the kernel refused. */
 static size_t purge_longest(void) {
-  fh_span *run = span_of(fh_bins_longest(&pages.dirty));
+  fh_span *run = span_of(fh_bins_longest(&dirty_runs));
   size_t count = run->pages;
   unlist_run(run);
   mark_run(run, run->start, count, FH_SPAN_BUSY);
