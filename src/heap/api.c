@@ -94,7 +94,11 @@ static void *realloc_large(fh_span *span, void *pointer, size_t bytes) {
   if (bytes > FH_OBJECT_MAX) {
     return NULL;
   }
-  return fh_large_resize(span, bytes) ? pointer : fh_large_move(span, bytes);
+  if (fh_large_resize(span, bytes)) {
+    return pointer;
+  }
+  void *moved = fh_large_move(span, bytes);
+  return fh_unlikely(moved == NULL) && fh_gather() ? fh_large_move(span, bytes) : moved;
 }
 
 static void *realloc_block(void *pointer, size_t bytes) {

@@ -35,9 +35,29 @@ static fh_noinline void *take_borrowed(size_t bytes, size_t *unzeroed) {
   return taken;
 }
 
-void *fh_take(size_t bytes, size_t *unzeroed) {
+static void *take_once(size_t bytes, size_t *unzeroed) {
   fh_heap *heap = fh_heap_mine();
   return fh_likely(heap != NULL) ? fh_block_take(heap, bytes, unzeroed) : take_borrowed(bytes, unzeroed);
+}
+
+/* Memory is short: what this thread's heap has and does not use goes back to the page runs. */
+bool fh_gather(void) {
+  fh_heap *heap = fh_this.heap;
+  if (heap == NULL) {
+    return false;
+  }
+  bool freed = fh_remote_drain(heap);
+  size_t slabs = heap->slab_count;
+  uint64_t stretches = heap->chunks.total_bytes;
+  fh_cache_flush(heap);
+  fh_chunk_settle(&heap->chunks);
+  return freed || heap->slab_count != slabs || heap->chunks.total_bytes != stretches;
+}
+
+void *fh_take(size_t bytes, size_t *unzeroed) {
+  void *taken = take_once(bytes, unzeroed);
+  bool again = fh_unlikely(taken == NULL) && bytes <= FH_OBJECT_MAX && fh_gather();
+  return again ? take_once(bytes, unzeroed) : taken;
 }
 
 /* Slots are aligned to the powers of two that divide their size. */
@@ -49,14 +69,10 @@ static void *block_take_aligned(fh_heap *heap, size_t alignment, size_t bytes) {
   return fh_chunk_take_aligned(&heap->chunks, alignment, bytes);
 }
 
-void *fh_take_aligned(size_t alignment, size_t bytes) {
-  size_t unzeroed;
+static void *take_aligned_once(size_t alignment, size_t bytes) {
   bool zero;
-  if (alignment <= FH_ALIGNMENT) {
-    return fh_take(bytes, &unzeroed);
-  }
   if (bytes > FH_CHUNK_MAX || alignment > FH_CHUNK_MAX / 4) {
-    return bytes > FH_OBJECT_MAX ? NULL : fh_large_take(alignment, bytes, &zero);
+    return fh_large_take(alignment, bytes, &zero);
   }
   fh_heap *heap = fh_heap_mine();
   if (heap != NULL) {
@@ -69,6 +85,18 @@ void *fh_take_aligned(size_t alignment, size_t bytes) {
     fh_heap_return(heap);
   }
   return taken;
+}
+
+void *fh_take_aligned(size_t alignment, size_t bytes) {
+  size_t unzeroed;
+  if (alignment <= FH_ALIGNMENT) {
+    return fh_take(bytes, &unzeroed);
+  }
+  if (bytes > FH_OBJECT_MAX) {
+    return NULL;
+  }
+  void *taken = take_aligned_once(alignment, bytes);
+  return fh_unlikely(taken == NULL) && fh_gather() ? take_aligned_once(alignment, bytes) : taken;
 }
 
 /* Freeing. */
@@ -101,10 +129,16 @@ void fh_block_give(fh_heap *heap, const char *call, fh_span *span, void *pointer
   }
 }
 
+static void check_slot_start(const char *call, const fh_span *slab, const void *pointer) {
+  if (fh_unlikely(!fh_slot_starts(slab, pointer))) {
+    fh_fatal(call, pointer, "not the start of an allocation");
+  }
+}
+
 size_t fh_block_usable(const char *call, const void *pointer) {
   fh_span *span = head_of(call, pointer);
   switch (fh_span_kind_of(span)) {
-    case FH_SPAN_SLAB: return fh_class_bytes(span->class);
+    case FH_SPAN_SLAB: check_slot_start(call, span, pointer); return fh_class_bytes(span->class);
     case FH_SPAN_LARGE: return fh_span_bytes(span);
     default: fh_chunk_check(call, pointer); return fh_chunk_usable(pointer);
   }
@@ -126,6 +160,7 @@ static fh_noinline void free_slower(const char *call, void *pointer) {
   fh_heap *to = fh_span_heap(span);
   if (to == mine) {
     fh_block_give(mine, call, span, pointer);
+    fh_remote_some(mine); /* a thread that only frees looks here */
     return;
   }
   size_t bytes = fh_block_usable(call, pointer);
@@ -155,7 +190,7 @@ fh_noinline void fh_free_slow(void *pointer, const char *call) {
         return;
       }
     } else if (mine != &fh_no_heap && to != NULL) {
-      if (kind == FH_SPAN_SLAB) {
+      if (kind == FH_SPAN_SLAB && fh_slot_starts(span, pointer)) {
         free_elsewhere(pointer, call, mine, to, fh_class_bytes(span->class));
         return;
       }

@@ -54,6 +54,7 @@ fh_noinline void fh_cache_overflow(fh_cache *cache, fh_heap *heap) {
   if (fh_slab_shrinks(heap)) {
     fh_cache_flush(heap);
   }
+  fh_remote_some(heap); /* a thread that only frees looks here */
 }
 
 static void fill(fh_heap *heap, unsigned class, void *first, unsigned count) {

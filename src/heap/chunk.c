@@ -295,6 +295,9 @@ static bool quick_coalesce(fh_chunks *h) {
     return false;
   }
   fh_chunk *c = chunk_of(h->quick_retired);
+  if (fh_unlikely((chunk_head(c) ^ chunk_check(c)) >> CHUNK_CHECK_SHIFT != 0)) {
+    fh_fatal("free", h->quick_retired, "its header was overwritten after it was freed");
+  }
   h->quick_retired = *(void **)h->quick_retired;
   h->quick_room += (int64_t)chunk_length(c);
   coalesce(h, c);
@@ -537,19 +540,27 @@ size_t fh_chunk_trim(fh_chunks *h) {
 
 /* Looking. */
 
-static void walk_stretch(fh_span *span, fh_chunk_visit *visit, void *arg) {
-  fh_chunk *c = (fh_chunk *)(void *)(span->start + FH_UNIT - FH_CHUNK_HEAD);
-  for (; chunk_length(c) != 0; c = chunk_next(c)) {
-    uint64_t flags = chunk_flags(c);
-    fh_chunk_state state = (flags & CHUNK_USED) == 0    ? FH_CHUNK_HOLE
-                           : (flags & CHUNK_QUICK) != 0 ? FH_CHUNK_QUICK
-                                                        : FH_CHUNK_USED;
-    visit(arg, chunk_user(c), (size_t)chunk_length(c) * FH_UNIT, state);
+/* Its owner may be at work, or the pages be something else by now: each head is read once and believed only as far as
+ * its check and the end of the stretch allow. */
+void fh_chunk_walk_stretch(char *start, size_t bytes, fh_chunk_visit *visit, void *arg) {
+  fh_chunk *c = (fh_chunk *)(void *)(start + FH_UNIT - FH_CHUNK_HEAD);
+  for (uint64_t left = bytes / FH_UNIT - 1, units; left != 0; left -= units) {
+    uint64_t head = chunk_head(c);
+    units = head >> 6 & CHUNK_LENGTH_MASK;
+    if (units == 0 || units > left || (head ^ chunk_check(c)) >> CHUNK_CHECK_SHIFT != 0) {
+      return;
+    }
+    fh_chunk_state state = (head & CHUNK_USED) == 0    ? FH_CHUNK_HOLE
+                           : (head & CHUNK_QUICK) != 0 ? FH_CHUNK_QUICK
+                                                       : FH_CHUNK_USED;
+    visit(arg, chunk_user(c), (size_t)units * FH_UNIT, state);
+    c = chunk_at(c, (int64_t)units);
   }
 }
 
 void fh_chunk_walk(const fh_chunks *h, fh_chunk_visit *visit, void *arg) {
   for (fh_hole *link = h->stretches.next; link != NULL; link = link->next) {
-    walk_stretch(span_of(link), visit, arg);
+    fh_span *span = span_of(link);
+    fh_chunk_walk_stretch(span->start, fh_span_bytes(span), visit, arg);
   }
 }

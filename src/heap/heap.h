@@ -89,6 +89,12 @@ size_t fh_slab_live(const fh_span *);  /* slots in the hands of the program or o
 void fh_cache_overflow(fh_cache *, fh_heap *);
 void fh_cache_flush(fh_heap *); /* all caches, into their slabs; those that hold nothing go back */
 
+/* Whether a slot begins there, handed out or not. */
+fh_inline bool fh_slot_starts(const fh_span *slab, const void *pointer) {
+  size_t offset = (size_t)((const char *)pointer - slab->start);
+  return fh_class_slot(slab->class, offset) * fh_class_bytes(slab->class) == offset;
+}
+
 /* Stands in where a thread has no heap, or is not to take the fast path: nothing is ever free in it. */
 extern fh_hidden fh_heap fh_no_heap;
 
@@ -107,7 +113,7 @@ void fh_remote_post(fh_batch *);
 void fh_remote_post_one(fh_heap *to, void *pointer); /* for a thread without a heap */
 void fh_remote_post_all(fh_heap *);
 void fh_remote_some(fh_heap *);   /* frees some of what others have posted */
-void fh_remote_drain(fh_heap *);  /* all of it */
+bool fh_remote_drain(fh_heap *);  /* all of it; false: there was none */
 void fh_remote_reap(fh_heap *);   /* the same for an orphan */
 void fh_orphan_settle(fh_heap *); /* after frees into an orphan: keeps what all of them together may, no more */
 void fh_orphans_lock(void);

@@ -68,10 +68,17 @@ void fh_remote_post_all(fh_heap *heap) {
   }
 }
 
+static fh_cold _Noreturn void damaged(const void *block) {
+  fh_fatal("free", block, "another thread's list of freed blocks is damaged: double free, or a write to freed memory");
+}
+
 void **fh_remote_read(void **node, void *blocks[FH_NODE_MOST + 1], unsigned *count) {
   uintptr_t link = (uintptr_t)node[0];
   unsigned others = (unsigned)(link & FH_NODE_COUNT);
   void **next = (void **)(link & ~(uintptr_t)FH_NODE_COUNT);
+  if (fh_unlikely(others > FH_NODE_MOST)) {
+    damaged(node);
+  }
   __builtin_prefetch(next);
   for (unsigned i = 0; i < others; i++) {
     blocks[i] = node[i + 1];
@@ -87,8 +94,7 @@ void **fh_remote_read(void **node, void *blocks[FH_NODE_MOST + 1], unsigned *cou
 fh_inline fh_span *span_of_mine(const fh_heap *heap, const void *block) {
   fh_span *span = fh_arena_find(block);
   if (fh_unlikely(span == NULL || fh_span_heap(span) != heap)) {
-    fh_fatal("free", block,
-             "another thread's list of freed blocks is damaged: double free, or a write to freed memory");
+    damaged(block);
   }
   return span;
 }
@@ -142,13 +148,15 @@ void fh_remote_some(fh_heap *heap) {
   heap->quantum *= 2;
 }
 
-void fh_remote_drain(fh_heap *heap) {
+bool fh_remote_drain(fh_heap *heap) {
+  bool some = false;
   do {
-    while (heap->taken_in != NULL) {
+    for (; heap->taken_in != NULL; some = true) {
       take_in(heap);
     }
     heap->taken_in = inbox_empty(heap);
   } while (heap->taken_in != NULL);
+  return some;
 }
 
 void fh_remote_reap(fh_heap *heap) {

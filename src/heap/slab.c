@@ -126,6 +126,13 @@ static fh_span *slab_of_cached(const fh_heap *heap, unsigned class, const void *
   return slab;
 }
 
+/* What the fast path of free took it does not know: it found the slab, and did not look where in it. */
+fh_inline void check_start(const fh_span *slab, const void *slot) {
+  if (fh_unlikely(!fh_slot_starts(slab, slot))) {
+    fh_fatal("free", slot, "not the start of an allocation");
+  }
+}
+
 /* Neighbours in the list that are of one slab go back together: what was made in a row is often freed in a row. A list
  * that holds a slot twice is a ring, and leads back to a slot that was marked (Brent, 1980). */
 void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count) {
@@ -135,11 +142,13 @@ void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count)
     fh_span *slab = slab_of_cached(heap, class, first);
     void *last = first, *next = *(void **)first;
     int run = 1;
+    check_start(slab, first);
     for (; --count != 0 && ((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE; run++) {
       if (fh_unlikely(next == mark)) {
         freed_twice(next);
       }
       mark = (count & (count - 1)) == 0 ? next : mark;
+      check_start(slab, next);
       last = next;
       next = *(void **)last;
     }
@@ -247,8 +256,7 @@ bool fh_slab_early(fh_heap *heap, unsigned class) {
 /* `newest` is what the cache of the class got last. */
 fh_inline void check_slot(const char *call, const void *newest, const fh_span *slab, const void *pointer) {
   size_t offset = (size_t)((const char *)pointer - slab->start);
-  unsigned slot = fh_class_slot(slab->class, offset);
-  if (fh_unlikely(slot * fh_class_bytes(slab->class) != offset || slot >= slab->u.slab.carved)) {
+  if (fh_unlikely(!fh_slot_starts(slab, pointer) || fh_class_slot(slab->class, offset) >= slab->u.slab.carved)) {
     fh_fatal(call, pointer, "not the start of an allocation");
   }
   if (fh_unlikely(newest == pointer || slab->free == pointer)) {

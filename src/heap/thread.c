@@ -137,6 +137,7 @@ fh_heap *fh_heap_borrow(void) {
 }
 
 void fh_heap_return(fh_heap *heap) {
+  fh_cache_flush(heap);
   push_orphan(heap);
   fh_remote_drain(heap);
   fh_orphan_settle(heap);
@@ -160,7 +161,7 @@ void fh_heap_fork_parent(void) {
 
 void fh_heap_fork_child(void) {
   fh_meta_reset_lock();
-  fh_pages_reset_locks();
+  fh_pages_fork_child();
   fh_orphans_reset_lock();
   for (fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
     if (heap != fh_this.heap && heap->state == FH_HEAP_LIVE) {

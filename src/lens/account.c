@@ -1,16 +1,18 @@
 #include "lens/account.h"
 
+#include "base/bits.h"
 #include "heap/heap.h"
 #include "os/os.h"
 
 static void count_slab(fh_account *out, const fh_span *slab) {
-  uint64_t size = fh_class_bytes(slab->class), carved = slab->u.slab.carved;
-  uint64_t live = fh_min(fh_slab_live(slab), carved); /* its owner may be in the middle of a change */
+  unsigned class = fh_racy_load(slab->class); /* its owner may be in the middle of a change */
+  uint64_t size = fh_class_bytes(class), carved = fh_min(fh_racy_load(slab->u.slab.carved), fh_classes[class].slots);
+  uint64_t live = fh_min(fh_slab_live(slab), carved);
   out->slab_live += live * size;
   out->slab_free += (carved - live) * size;
   out->slab_uncarved += FH_PAGE_SIZE - carved * size;
-  out->class_live[slab->class] += live;
-  out->class_slots[slab->class] += slab->u.slab.slots;
+  out->class_live[class] += live;
+  out->class_slots[class] += fh_classes[class].slots;
 }
 
 /* What waits in thread caches was counted with its slabs. */
@@ -46,14 +48,14 @@ static void count_chunk(void *arg, const void *user, size_t bytes, fh_chunk_stat
   }
 }
 
-static void count_span(fh_account *out, const fh_span *span) {
-  unsigned kind = fh_span_kind_of(span);
-  out->untouched += fh_span_bytes(span) - fh_os_resident(span->start, fh_span_bytes(span), NULL);
+static void count_span(fh_account *out, const fh_span *span, unsigned kind, char *start, size_t bytes) {
+  out->untouched += bytes - fh_os_resident(start, bytes, NULL);
   if (kind == FH_SPAN_SLAB) {
     count_slab(out, span);
   } else if (kind == FH_SPAN_LARGE) {
-    out->large_live += fh_span_bytes(span);
+    out->large_live += bytes;
   } else {
+    fh_chunk_walk_stretch(start, bytes, count_chunk, out);
     out->chunk_ends += FH_UNIT;
   }
 }
@@ -66,12 +68,15 @@ static void count_arena(fh_account *out, const fh_arena *arena) {
   for (size_t i = 0; i < pages;) {
     const fh_span *span = arena->spans + i;
     unsigned kind = fh_span_kind_of(span);
+    size_t count = fh_racy_load(span->pages);
+    count = kind == FH_SPAN_NONE || kind == FH_SPAN_INSIDE ? 1 : fh_min(fh_max(count, 1), pages - i);
+    char *start = arena->base + (i << FH_PAGE_SHIFT);
     if (kind == FH_SPAN_SLAB || kind == FH_SPAN_LARGE || kind == FH_SPAN_CHUNKS) {
-      count_span(out, span);
+      count_span(out, span, kind, start, count << FH_PAGE_SHIFT);
     } else if (kind == FH_SPAN_DIRTY || kind == FH_SPAN_CLEAN) {
-      out->kept_resident += fh_os_resident(span->start, fh_span_bytes(span), NULL);
+      out->kept_resident += fh_os_resident(start, count << FH_PAGE_SHIFT, NULL);
     }
-    i += kind == FH_SPAN_NONE || kind == FH_SPAN_INSIDE || span->pages == 0 ? 1 : span->pages;
+    i += count;
   }
 }
 
@@ -82,6 +87,5 @@ void fh_account_read(fh_account *out) {
   }
   for (fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
     count_caches(out, heap);
-    fh_chunk_walk(&heap->chunks, count_chunk, out);
   }
 }

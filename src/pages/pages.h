@@ -56,6 +56,6 @@ void fh_pages_set_limit(size_t bytes);
 
 void fh_pages_lock(void);
 void fh_pages_unlock(void);
-void fh_pages_reset_locks(void);
+void fh_pages_fork_child(void); /* in place of the unlock: new locks, and no run is being purged any more */
 
 #endif
