@@ -1,4 +1,5 @@
 /* What is wrong is said in one line with the call and the pointer, and the program stops. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -68,6 +69,80 @@ static void free_merged_chunk_twice(void) { free_twice(40000); }
 
 static void free_large_twice(void) { free_twice(1 << 20); }
 
+/* Addresses inside slots. */
+
+enum { SLOTS = 100, SLOT = 64 };
+
+static char *slots[SLOTS];
+
+/* Of a slab: the first few of a size are chunks. */
+static void take_slots(void) {
+  for (unsigned i = 0; i < SLOTS; i++) {
+    slots[i] = fh_malloc(SLOT);
+  }
+}
+
+#if defined(__SANITIZE_THREAD__)
+/* The locks of a child are new ones, and not held by who forked. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void) { return "mutex:fh_lock_take\n"; }
+#endif
+
+static void in_a_thread(void *(*act)(void *)) {
+  pthread_t thread;
+  pthread_create(&thread, NULL, act, NULL);
+  pthread_join(thread, NULL);
+}
+
+/* Stops at once: nothing that comes afterwards could notice it. */
+static void *free_pointer(void *unused) {
+  fh_free(pointer);
+  _exit(0);
+  return unused;
+}
+
+static void *free_pointer_with_heap(void *unused) {
+  fh_free(fh_malloc(SLOT));
+  return free_pointer(unused);
+}
+
+static void free_inside_anothers_slot(void) {
+  take_slots();
+  pointer = slots[SLOTS - 1] + 16;
+  in_a_thread(free_pointer_with_heap);
+}
+
+/* By the first call of a thread. */
+static void free_first_inside_anothers_slot(void) {
+  take_slots();
+  pointer = slots[SLOTS - 1] + 16;
+  in_a_thread(free_pointer);
+}
+
+static void measure_inside_slot(void) {
+  take_slots();
+  (void)fh_usable_size(pointer = slots[SLOTS - 1] + 16);
+}
+
+static void realloc_inside_slot(void) {
+  take_slots();
+  pointer = fh_realloc(pointer = slots[SLOTS - 1] + 8, 2 * SLOT);
+}
+
+/* The fast path does not look; noticed when the cache gives it back. */
+static void free_inside_slot(void) {
+  take_slots();
+  fh_free(pointer = slots[SLOTS - 1] + 16);
+  fh_trim(0);
+}
+
+static void free_inside_slot_and_neighbour(void) {
+  take_slots();
+  fh_free(pointer = slots[SLOTS - 1] + 16);
+  fh_free(slots[SLOTS - 2]);
+  fh_trim(0);
+}
+
 static void write_past(size_t bytes) {
   pointer = fh_malloc(bytes);
   void *behind = fh_malloc(bytes);
@@ -82,6 +157,16 @@ static void write_past_long_end(void) { write_past(40000); }
 
 /* A short chunk goes to its quick list without a look at the one behind it: that one finds the damage. */
 static void write_past_short_end(void) { write_past(1500); }
+
+/* The one behind waits in a quick list: its head is read again when it is coalesced. */
+static void write_past_end_before_quick(void) {
+  char *before = fh_malloc(3000), *behind = fh_malloc(3000);
+  void *after = fh_malloc(3000);
+  fh_free(pointer = behind);
+  memset(before + fh_usable_size(before), 0x5a, 8);
+  fh_trim(0);
+  fh_free(after);
+}
 
 static void realloc_foreign(void) { pointer = fh_realloc(pointer = foreign, 10); }
 
@@ -138,17 +223,37 @@ DEATH(free_large_twice, "free", "freed already (double free), or never allocated
 DEATH(write_past_end, "free", "the header behind this allocation is damaged: something wrote past its end")
 DEATH(write_past_long_end, "free", "the header behind this allocation is damaged: something wrote past its end")
 DEATH(write_past_short_end, "free", "not the start of an allocation, or its header was overwritten")
+DEATH(write_past_end_before_quick, "free", "its header was overwritten after it was freed")
+DEATH(free_inside_anothers_slot, "free", "not the start of an allocation")
+DEATH(free_first_inside_anothers_slot, "free", "not the start of an allocation")
+DEATH(measure_inside_slot, "malloc_usable_size", "not the start of an allocation")
+DEATH(realloc_inside_slot, "realloc", "not the start of an allocation")
+DEATH(free_inside_slot, "free", "not the start of an allocation")
+DEATH(free_inside_slot_and_neighbour, "free", "not the start of an allocation")
 DEATH(realloc_foreign, "realloc", "not from this heap: another allocator's, or never allocated")
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_free_foreign),        cmocka_unit_test(test_free_inside_large),
-      cmocka_unit_test(test_free_inside_chunk),   cmocka_unit_test(test_free_slot_twice),
-      cmocka_unit_test(test_free_chunk_twice),    cmocka_unit_test(test_free_merged_chunk_twice),
-      cmocka_unit_test(test_free_large_twice),    cmocka_unit_test(test_write_past_end),
-      cmocka_unit_test(test_write_past_long_end), cmocka_unit_test(test_write_past_short_end),
-      cmocka_unit_test(test_realloc_foreign),     cmocka_unit_test(test_free_slot_twice_with_one_between),
+      cmocka_unit_test(test_free_foreign),
+      cmocka_unit_test(test_free_inside_large),
+      cmocka_unit_test(test_free_inside_chunk),
+      cmocka_unit_test(test_free_slot_twice),
+      cmocka_unit_test(test_free_chunk_twice),
+      cmocka_unit_test(test_free_merged_chunk_twice),
+      cmocka_unit_test(test_free_large_twice),
+      cmocka_unit_test(test_write_past_end),
+      cmocka_unit_test(test_write_past_long_end),
+      cmocka_unit_test(test_write_past_short_end),
+      cmocka_unit_test(test_realloc_foreign),
+      cmocka_unit_test(test_free_slot_twice_with_one_between),
       cmocka_unit_test(test_free_end_of_stretch),
+      cmocka_unit_test(test_write_past_end_before_quick),
+      cmocka_unit_test(test_free_inside_anothers_slot),
+      cmocka_unit_test(test_free_first_inside_anothers_slot),
+      cmocka_unit_test(test_measure_inside_slot),
+      cmocka_unit_test(test_realloc_inside_slot),
+      cmocka_unit_test(test_free_inside_slot),
+      cmocka_unit_test(test_free_inside_slot_and_neighbour),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,104 @@
+/* A process forks while two of its threads purge: in the child each page is in use or on a list. The threads that would
+ * list their runs again are not there. */
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "freehold/freehold.h"
+#include "model/require.h"
+#include "pages/pages.h"
+
+enum { FORKS = 8, THREADS = 2 };
+#define RUN ((size_t)4 << 20)
+
+static _Thread_local int purges;
+static int stop;
+static sem_t inside, go;
+
+static void wait_for(sem_t *sem) {
+  while (sem_wait(sem) != 0) {
+  }
+}
+
+int __real_madvise(void *address, size_t bytes, int advice);
+int __wrap_madvise(void *address, size_t bytes, int advice);
+
+/* The linker calls this in place of it: each purge waits until the process has forked. */
+int __wrap_madvise(void *address, size_t bytes, int advice) {
+  if (purges && advice == MADV_DONTNEED && !__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+    sem_post(&inside);
+    wait_for(&go);
+  }
+  return __real_madvise(address, bytes, advice);
+}
+
+static void *purge(void *unused) {
+  purges = 1;
+  while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+    char *run = fh_malloc(RUN);
+    REQUIRE(run != NULL);
+    memset(run, 1, RUN);
+    fh_free(run);
+    fh_trim(0);
+  }
+  return unused;
+}
+
+static size_t pages_missing(void) {
+  fh_pages_counts now;
+  fh_pages_read(&now);
+  return (fh_arena_committed() >> FH_PAGE_SHIFT) - now.used - now.dirty - now.clean;
+}
+
+/* What was being purged when it was copied counts as dirty, and goes as such. */
+static void child(void) {
+  fh_pages_counts now;
+  fh_pages_read(&now);
+  REQUIRE(pages_missing() == 0 && now.dirty != 0);
+  fh_trim(0);
+  fh_pages_read(&now);
+  REQUIRE(pages_missing() == 0 && now.dirty == 0);
+  _exit(0);
+}
+
+static void let_go(void) {
+  for (int i = 0; i < THREADS; i++) {
+    sem_post(&go);
+  }
+}
+
+static void fork_once(void) {
+  int status = 1;
+  for (int i = 0; i < THREADS; i++) {
+    wait_for(&inside);
+  }
+  REQUIRE(pages_missing() != 0);
+  pid_t pid = fork();
+  REQUIRE(pid >= 0);
+  if (pid == 0) {
+    child();
+  }
+  REQUIRE(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+int main(void) {
+  pthread_t threads[THREADS];
+  REQUIRE(sem_init(&inside, 0, 0) == 0 && sem_init(&go, 0, 0) == 0);
+  for (int i = 0; i < THREADS; i++) {
+    REQUIRE(pthread_create(&threads[i], NULL, purge, NULL) == 0);
+  }
+  fork_once();
+  for (int i = 1; i < FORKS; i++) {
+    let_go();
+    fork_once();
+  }
+  __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+  let_go();
+  for (int i = 0; i < THREADS; i++) {
+    pthread_join(threads[i], NULL);
+  }
+  REQUIRE(pages_missing() == 0);
+  return 0;
+}
