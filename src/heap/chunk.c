@@ -11,7 +11,8 @@ enum { SPLIT_LEAST = 4 };
 
 enum { FH_NOTE_UNITS = (1 << 20) / FH_UNIT };
 
-enum { AHEAD = 64 << 10, AHEAD_LIVE = 4 << 20 };
+/* Asked for at once where memory was never touched, or purged: bytes at most, and the part of what is live. */
+enum { AHEAD_MOST = 64 << 10, AHEAD_SHARE = 64 };
 
 /* Holes. */
 
@@ -78,6 +79,18 @@ static uint64_t hole_remove(fh_chunks *h, fh_chunk *c) {
   return big_of(c)->units;
 }
 
+/* What of a hole was asked for ahead, in front of what is not there, and the page that joining two of them counts. */
+static uint64_t ahead_units(const fh_chunks *h, fh_chunk *c) {
+  bool within = (char *)c < h->ahead && h->ahead < (char *)chunk_next(c);
+  return within ? ((size_t)(h->ahead - (char *)c) + fh_os_page_size()) / FH_UNIT : 0;
+}
+
+static void forget_ahead(fh_chunks *h, const char *from, const char *to) {
+  if (from < h->ahead && h->ahead <= to) {
+    h->ahead = NULL;
+  }
+}
+
 /* Stretches. */
 
 static fh_span *span_of(fh_hole *link) { return (fh_span *)(void *)((char *)link - offsetof(fh_span, link)); }
@@ -139,6 +152,7 @@ static bool stretch_drop(fh_chunks *h, fh_chunk *c, uint64_t length) {
     span->link.next->prev = span->link.prev;
   }
   h->total_bytes -= fh_span_bytes(span);
+  forget_ahead(h, span->start, span->start + fh_span_bytes(span));
   for (uint32_t i = 0; i < span->pages; i++) {
     __atomic_store_n(&span[i].heap, NULL, __ATOMIC_RELAXED); /* a late free is not to find this heap there */
   }
@@ -149,10 +163,11 @@ static bool stretch_drop(fh_chunks *h, fh_chunk *c, uint64_t length) {
 /* Purging. */
 
 /* The whole kernel pages inside a hole, behind its links. */
-static bool hole_purge(fh_chunk *c) {
+static bool hole_purge(fh_chunks *h, fh_chunk *c) {
   size_t page = fh_os_page_size();
   char *from = (char *)fh_round_up((uintptr_t)c + sizeof(big_hole), page);
   char *to = (char *)fh_round_down((uintptr_t)chunk_next(c), page);
+  forget_ahead(h, from, to);
   return from >= to || fh_os_purge(from, (size_t)(to - from));
 }
 
@@ -171,7 +186,7 @@ static size_t purge_to(fh_chunks *h, uint64_t target) {
   while (h->dirty_units > target) {
     big_hole *big = dirtiest(h);
     dirty_unlink(h, big);
-    if (!hole_purge((fh_chunk *)big)) {
+    if (!hole_purge(h, (fh_chunk *)big)) {
       dirty_link(h, big);
       break;
     }
@@ -180,10 +195,10 @@ static size_t purge_to(fh_chunks *h, uint64_t target) {
   return (before - (size_t)h->dirty_units) * FH_UNIT;
 }
 
-/* Each purged byte that is taken again was purged in vain: that much more is kept from now on. What is purged and not
- * taken again slowly takes the widening back. */
+/* Each purged byte that is taken again was purged in vain: twice as much more is kept from now on. What is purged and
+ * not taken again slowly takes the widening back. */
 static void learn_from_reuse(fh_chunks *h) {
-  h->widened = fh_min(h->widened + h->reused, FH_CHUNK_WIDEN / FH_UNIT);
+  h->widened = fh_min(h->widened + 2 * h->reused, FH_CHUNK_WIDEN / FH_UNIT);
   h->reused = 0;
 }
 
@@ -374,7 +389,7 @@ static fh_chunk *hole_find(fh_chunks *h, uint64_t units) {
 
 /* Splits what is too large; the chunk is used afterwards. */
 static void hole_use(fh_chunks *h, fh_chunk *c, uint64_t units) {
-  uint64_t length = chunk_length(c), before = chunk_before_length(c);
+  uint64_t length = chunk_length(c), before = chunk_before_length(c), ahead = ahead_units(h, c);
   uint64_t fresh = chunk_flags(c) & CHUNK_FRESH;
   uint64_t dirty = hole_remove(h, c), rest = length - units;
   h->reused += fresh == 0 ? fh_min(units, length - dirty) : 0;
@@ -386,17 +401,20 @@ static void hole_use(fh_chunks *h, fh_chunk *c, uint64_t units) {
   fh_chunk *behind = chunk_at(c, (int64_t)units);
   chunk_write(c, units, before, CHUNK_USED);
   chunk_write(behind, rest, units, 0);
-  hole_insert(h, behind, rest, dirty < rest ? dirty : rest, fresh);
+  dirty = dirty <= ahead ? ahead - fh_min(ahead, units) : dirty;
+  hole_insert(h, behind, rest, fh_min(dirty, rest), fresh);
 }
 
-/* A large heap that goes on into memory never touched will need more of it: AHEAD bytes are asked for at once. `rest`
- * is the hole behind what was taken. */
-static void populate_ahead(fh_chunks *h, fh_chunk *rest) {
-  char *from = (char *)fh_round_up((uintptr_t)rest, fh_os_page_size()), *end = (char *)chunk_next(rest);
-  bool within = from < h->ahead && from + AHEAD >= h->ahead;
-  if (!within && from < end && (size_t)(end - from) >= AHEAD && live_units(h) >= AHEAD_LIVE / FH_UNIT) {
-    fh_os_populate(from, AHEAD);
-    h->ahead = from + AHEAD;
+/* A fault costs far more than the page that it brings. A heap that goes on into memory that is not there will need more
+ * of it: some is asked for at once, from where the chunk and the links of the rest behind it reach beyond what is. */
+static void populate_ahead(fh_chunks *h, fh_chunk *c, uint64_t units) {
+  size_t page = fh_os_page_size();
+  size_t more = fh_round_down(fh_min((size_t)live_units(h) * FH_UNIT / AHEAD_SHARE, AHEAD_MOST), page);
+  char *from = (char *)fh_round_up((uintptr_t)c + sizeof(big_hole), page), *end = (char *)chunk_next(c);
+  from = ahead_units(h, c) != 0 && h->ahead > from ? h->ahead : from;
+  bool reaches = (char *)chunk_at(c, (int64_t)units) + sizeof(big_hole) > from;
+  if (reaches && more > page && from < end && (size_t)(end - from) > more && fh_os_populate(from, more)) {
+    h->ahead = from + more;
   }
 }
 
@@ -406,10 +424,10 @@ static void *take_hole(fh_chunks *h, uint64_t units, size_t *unzeroed) {
     return NULL;
   }
   bool fresh = (chunk_flags(c) & CHUNK_FRESH) != 0;
-  hole_use(h, c, units);
-  if (fresh && (chunk_flags(chunk_next(c)) & CHUNK_USED) == 0) {
-    populate_ahead(h, chunk_next(c));
+  if (chunk_length(c) >= FH_BIG_UNITS && big_of(c)->units <= ahead_units(h, c)) {
+    populate_ahead(h, c, units);
   }
+  hole_use(h, c, units);
   if (unzeroed != NULL) {
     *unzeroed = fresh ? sizeof(big_hole) - FH_CHUNK_HEAD : SIZE_MAX;
   }

@@ -98,16 +98,18 @@ bool fh_os_purge(void *address, size_t size) {
   return result == 0;
 }
 
-void fh_os_populate(void *address, size_t size) {
+bool fh_os_populate(void *address, size_t size) {
   static int unknown; /* set once the kernel has said so */
   if (__atomic_load_n(&unknown, __ATOMIC_RELAXED) != 0) {
-    return;
+    return false;
   }
   int saved = errno;
-  if (madvise(address, size, MADV_POPULATE_WRITE) != 0 && errno == EINVAL) {
+  bool done = madvise(address, size, MADV_POPULATE_WRITE) == 0;
+  if (!done && errno == EINVAL) {
     __atomic_store_n(&unknown, 1, __ATOMIC_RELAXED);
   }
   errno = saved;
+  return done;
 }
 
 size_t fh_os_address_limit(void) {

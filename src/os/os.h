@@ -21,9 +21,9 @@ bool fh_os_commit(void *address, size_t size);
 /* Takes the memory behind committed addresses; they stay usable and read as zero afterwards. False: nothing changed. */
 bool fh_os_purge(void *address, size_t size);
 
-/* Asks for memory behind committed addresses at once instead of a fault a page: a hint, contents unchanged. Does
- * nothing on a kernel without it (before Linux 5.14). */
-void fh_os_populate(void *address, size_t size);
+/* Asks for memory behind committed addresses at once instead of a fault a page: a hint, contents unchanged.
+ * False: not done, as on a kernel without it (before Linux 5.14). */
+bool fh_os_populate(void *address, size_t size);
 
 /* Moves the memory behind committed [from, from + size) to committed [to, to + size) without copying. Afterwards
  * `from` is committed and reads as zero. False: nothing moved. */

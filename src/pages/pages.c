@@ -264,10 +264,10 @@ static size_t budget(void) {
   return base + live * pages.retain / 100 + pages.now.widened;
 }
 
-/* Each purged page that is taken again was purged in vain: that much more is kept from now on, up to a ceiling (see
+/* Each purged page that is taken again was purged in vain: twice as much more is kept from now on, up to a ceiling (see
  * budget). What is purged and not taken again slowly takes the widening back. */
 static void learn_from_reuse(void) {
-  change(&pages.now.widened, pages.reused);
+  change(&pages.now.widened, 2 * pages.reused);
   pages.reused = 0;
 }
 
