@@ -46,10 +46,13 @@ typedef struct fh_slabs {
 
 /* Frees for one other heap (heap/remote.h). */
 typedef struct fh_batch {
-  struct fh_heap *to;  /* NULL: it is empty, and so is all the rest */
-  void **node, **last; /* the open node, and the first */
-  uint16_t held, most; /* blocks in the open one; that it can hold */
-  int32_t room;        /* bytes until it is posted; a free counts as FH_REMOTE_SHARE at least */
+  struct fh_heap *to;         /* NULL: it is empty, and so is all the rest */
+  void **node, **next;        /* the open node, and what it is to lead to */
+  void **last;                /* the node that was made first */
+  void *newest;               /* what was freed last */
+  uint16_t held, most;        /* blocks in the open one; that it can hold */
+  uint16_t last_held, unused; /* blocks in the first, once it is closed */
+  int32_t room;               /* bytes until it is posted; a free counts as FH_REMOTE_SHARE at least */
 } fh_batch;
 
 enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copied by fork */ };

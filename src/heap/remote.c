@@ -15,8 +15,11 @@ void fh_orphans_unlock(void) { fh_lock_drop(&orphans); }
 
 void fh_orphans_reset_lock(void) { fh_lock_reset(&orphans); }
 
-/* The open node is full, or posted: it gets its count. */
-static void close_node(const fh_batch *batch) { batch->node[0] = (void *)((uintptr_t)batch->node[0] | batch->held); }
+/* The open node is full, or posted: it gets its link and count. */
+static void close_node(fh_batch *batch) {
+  batch->node[0] = (void *)((uintptr_t)batch->next | batch->held);
+  batch->last_held = batch->node == batch->last ? batch->held : batch->last_held;
+}
 
 void fh_remote_post(fh_batch *batch) {
   fh_heap *to = batch->to;
@@ -24,10 +27,9 @@ void fh_remote_post(fh_batch *batch) {
     return;
   }
   close_node(batch);
-  uintptr_t count = (uintptr_t)batch->last[0] & FH_NODE_COUNT;
   void **before = __atomic_load_n(&to->inbox, __ATOMIC_RELAXED);
   do {
-    batch->last[0] = (void *)((uintptr_t)before | count);
+    batch->last[0] = (void *)((uintptr_t)before | batch->last_held);
   } while (!__atomic_compare_exchange_n(&to->inbox, &before, batch->node, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
   *batch = (fh_batch){0};
   if (__atomic_load_n(&to->state, __ATOMIC_SEQ_CST) == FH_HEAP_ORPHAN) {
@@ -36,7 +38,7 @@ void fh_remote_post(fh_batch *batch) {
 }
 
 void fh_remote_begin(fh_batch *batch, fh_heap *to, const char *call, void *pointer, size_t bytes) {
-  if (batch->to == to && (batch->node == pointer || batch->node[batch->held] == pointer)) {
+  if (batch->to == to && batch->newest == pointer) {
     fh_fatal(call, pointer, "freed already (double free)");
   }
   if (batch->to != to) {
@@ -45,9 +47,9 @@ void fh_remote_begin(fh_batch *batch, fh_heap *to, const char *call, void *point
   } else {
     close_node(batch);
   }
-  void **node = pointer;
-  node[0] = batch->node;
-  batch->node = node;
+  batch->next = batch->node;
+  batch->node = pointer;
+  batch->newest = pointer;
   batch->held = 0;
   batch->most = (uint16_t)fh_min(bytes / sizeof(void *) - 1, FH_NODE_MOST);
   batch->room -= (int32_t)fh_min(fh_max(bytes, FH_REMOTE_SHARE), FH_REMOTE_BYTES);
@@ -58,7 +60,6 @@ void fh_remote_begin(fh_batch *batch, fh_heap *to, const char *call, void *point
 
 void fh_remote_post_one(fh_heap *to, void *pointer) {
   fh_batch batch = {.to = to, .node = pointer, .last = pointer};
-  batch.node[0] = NULL;
   fh_remote_post(&batch);
 }
 

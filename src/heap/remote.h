@@ -7,7 +7,7 @@
  *                   64 bytes of one freed block, or what it has         batch.last -> the first node made
  *
  * So the owner, to whom every one of these lines comes from another processor, waits for one in eight of them: the rest
- * he only writes to. */
+ * he only writes to. Who frees reads none: a node is written when it is full or posted, from what the batch knows. */
 #ifndef FH_HEAP_REMOTE_H
 #define FH_HEAP_REMOTE_H
 
@@ -30,10 +30,11 @@ void fh_remote_begin(fh_batch *, fh_heap *to, const char *call, void *pointer, s
 /* `bytes` is what the block can hold. */
 fh_inline void fh_remote_give(fh_heap *mine, fh_heap *to, const char *call, void *pointer, size_t bytes) {
   fh_batch *batch = fh_remote_batch(mine, to);
-  if (fh_unlikely(batch->to != to || batch->held == batch->most || batch->node[batch->held] == pointer)) {
+  if (fh_unlikely(batch->to != to || batch->held == batch->most || batch->newest == pointer)) {
     fh_remote_begin(batch, to, call, pointer, bytes);
     return;
   }
+  batch->newest = pointer;
   batch->node[++batch->held] = pointer;
   batch->room -= (int32_t)fh_max(bytes, FH_REMOTE_SHARE);
   if (fh_unlikely(batch->room <= 0)) {

@@ -254,7 +254,7 @@ bool fh_slab_early(fh_heap *heap, unsigned class) {
 }
 
 /* `newest` is what the cache of the class got last. */
-fh_inline void check_slot(const char *call, const void *newest, const fh_span *slab, const void *pointer) {
+static void check_slot(const char *call, const void *newest, const fh_span *slab, const void *pointer) {
   size_t offset = (size_t)((const char *)pointer - slab->start);
   if (fh_unlikely(!fh_slot_starts(slab, pointer) || fh_class_slot(slab->class, offset) >= slab->u.slab.carved)) {
     fh_fatal(call, pointer, "not the start of an allocation");
@@ -274,10 +274,13 @@ void fh_slab_give(fh_heap *heap, const char *call, fh_span *slab, void *pointer)
   }
 }
 
-/* Pushes slots of one slab onto a list; its first. */
+/* Pushes slots of one slab onto a list; its first. Where a slot begins was looked at by the thread that freed it. */
 fh_inline void *push_all(const fh_span *slab, void *first, void *const *slots, unsigned count) {
+  const char *end = slab->start + (size_t)slab->u.slab.carved * fh_class_bytes(slab->class);
   for (unsigned i = 0; i < count; i++) {
-    check_slot("free", first, slab, slots[i]);
+    if (fh_unlikely((const char *)slots[i] >= end || slots[i] == first || slots[i] == slab->free)) {
+      check_slot("free", first, slab, slots[i]);
+    }
     *(void **)slots[i] = first;
     first = slots[i];
   }

@@ -174,7 +174,7 @@ static void read_batch(const reading *r, const fh_batch *batch) {
       read_sent(r, batch->node[i]);
     }
     read_sent(r, batch->node);
-    read_nodes(r, batch->node[0]);
+    read_nodes(r, batch->next);
   }
 }
 
