@@ -4,7 +4,8 @@
  * common path. Memory belongs to the caller until it is given to fh_free, fh_realloc or a sized free, by any thread.
  * Pointers are aligned to 16 bytes at least. A call that fails returns NULL and sets errno to ENOMEM (no memory, or a
  * size that cannot be) or EINVAL (an alignment that is no power of two); a call that succeeds keeps errno. Freeing what
- * is not the start of a live allocation stops the program with one line on standard error. */
+ * is not the start of a live allocation stops the program with one line on standard error: at once, but for small
+ * blocks (1 KiB and less) of the thread's own, which are looked at when its cache gives them back. */
 #ifndef FREEHOLD_FREEHOLD_H
 #define FREEHOLD_FREEHOLD_H
 

@@ -429,11 +429,12 @@ void fh_pages_unlock(void) {
 }
 
 void fh_pages_fork_child(void) {
-  while (busy_runs.next != NULL) {
-    fh_span *run = span_of(busy_runs.next);
-    busy_end(run);
+  for (fh_hole *link = busy_runs.next, *next; link != NULL; link = next) {
+    fh_span *run = span_of(link);
+    next = link->next;
     list_joined(run, run->start, run->pages, FH_SPAN_DIRTY);
   }
+  busy_runs.next = NULL;
   fh_lock_reset(&pages_lock);
   fh_lock_reset(&grow_lock);
 }
