@@ -207,8 +207,7 @@ int fh_trim(size_t keep) {
   (void)keep;
   if (heap != NULL) {
     fh_remote_post_all(heap);
-    fh_remote_drain(heap);
-    fh_cache_flush(heap);
+    fh_gather();
     given = fh_chunk_trim(&heap->chunks);
   }
   given += fh_pages_trim();

@@ -129,16 +129,10 @@ void fh_block_give(fh_heap *heap, const char *call, fh_span *span, void *pointer
   }
 }
 
-static void check_slot_start(const char *call, const fh_span *slab, const void *pointer) {
-  if (fh_unlikely(!fh_slot_starts(slab, pointer))) {
-    fh_fatal(call, pointer, "not the start of an allocation");
-  }
-}
-
 size_t fh_block_usable(const char *call, const void *pointer) {
   fh_span *span = head_of(call, pointer);
   switch (fh_span_kind_of(span)) {
-    case FH_SPAN_SLAB: check_slot_start(call, span, pointer); return fh_class_bytes(span->class);
+    case FH_SPAN_SLAB: fh_slot_check(call, span, pointer); return fh_class_bytes(span->class);
     case FH_SPAN_LARGE: return fh_span_bytes(span);
     default: fh_chunk_check(call, pointer); return fh_chunk_usable(pointer);
   }

@@ -22,20 +22,12 @@ static fh_hole *dirty_list(fh_chunks *h, uint64_t units) {
 }
 
 static void dirty_link(fh_chunks *h, big_hole *big) {
-  fh_hole *list = dirty_list(h, big->units);
-  big->dirty = (fh_hole){list->next, list};
-  if (list->next != NULL) {
-    list->next->prev = &big->dirty;
-  }
-  list->next = &big->dirty;
+  fh_hole_push(dirty_list(h, big->units), &big->dirty);
   h->dirty_units += big->units;
 }
 
 static void dirty_unlink(fh_chunks *h, big_hole *big) {
-  big->dirty.prev->next = big->dirty.next;
-  if (big->dirty.next != NULL) {
-    big->dirty.next->prev = big->dirty.prev;
-  }
+  fh_hole_leave(&big->dirty);
   h->dirty_units -= big->units;
 }
 
@@ -124,11 +116,7 @@ static bool stretch_add(fh_chunks *h, uint64_t units) {
     return false;
   }
   mark_pages(span, h->heap);
-  span->link = (fh_hole){h->stretches.next, &h->stretches};
-  if (h->stretches.next != NULL) {
-    h->stretches.next->prev = &span->link;
-  }
-  h->stretches.next = &span->link;
+  fh_hole_push(&h->stretches, &span->link);
   h->total_bytes += fh_span_bytes(span);
   uint64_t length = fh_span_bytes(span) / FH_UNIT - 1;
   fh_chunk *first = (fh_chunk *)(void *)(span->start + FH_UNIT - FH_CHUNK_HEAD);
@@ -147,10 +135,7 @@ static bool stretch_drop(fh_chunks *h, fh_chunk *c, uint64_t length) {
   if (fh_span_bytes(span) == h->total_bytes && fh_span_bytes(span) <= FH_STRETCH_LEAST) {
     return false;
   }
-  span->link.prev->next = span->link.next;
-  if (span->link.next != NULL) {
-    span->link.next->prev = span->link.prev;
-  }
+  fh_hole_leave(&span->link);
   h->total_bytes -= fh_span_bytes(span);
   forget_ahead(h, span->start, span->start + fh_span_bytes(span));
   for (uint32_t i = 0; i < span->pages; i++) {
@@ -310,7 +295,7 @@ static bool quick_coalesce(fh_chunks *h) {
     return false;
   }
   fh_chunk *c = chunk_of(h->quick_retired);
-  if (fh_unlikely((chunk_head(c) ^ chunk_check(c)) >> CHUNK_CHECK_SHIFT != 0)) {
+  if (fh_unlikely(!chunk_is_checked(c, chunk_head(c)))) {
     fh_fatal("free", h->quick_retired, "its header was overwritten after it was freed");
   }
   h->quick_retired = *(void **)h->quick_retired;
@@ -401,7 +386,7 @@ static void hole_use(fh_chunks *h, fh_chunk *c, uint64_t units) {
   fh_chunk *behind = chunk_at(c, (int64_t)units);
   chunk_write(c, units, before, CHUNK_USED);
   chunk_write(behind, rest, units, 0);
-  dirty = dirty <= ahead ? ahead - fh_min(ahead, units) : dirty;
+  dirty = dirty <= ahead ? ahead - fh_min(ahead, units) : dirty; /* else nobody knows where it lies */
   hole_insert(h, behind, rest, fh_min(dirty, rest), fresh);
 }
 
@@ -487,8 +472,7 @@ void *fh_chunk_take_aligned(fh_chunks *h, size_t alignment, size_t bytes) {
 void fh_chunk_check(const char *call, const void *user) {
   fh_chunk *c = chunk_of(user);
   uint64_t head = chunk_head(c);
-  bool checked = (head >> CHUNK_CHECK_SHIFT << CHUNK_CHECK_SHIFT) == chunk_check(c);
-  if (((uintptr_t)user & (FH_UNIT - 1)) != 0 || !checked || (head >> 6 & CHUNK_LENGTH_MASK) == 0) {
+  if (((uintptr_t)user & (FH_UNIT - 1)) != 0 || !chunk_is_checked(c, head) || (head >> 6 & CHUNK_LENGTH_MASK) == 0) {
     fh_fatal(call, user, "not the start of an allocation, or its header was overwritten");
   }
   if ((head & (CHUNK_USED | CHUNK_QUICK)) != CHUNK_USED) {
@@ -565,7 +549,7 @@ void fh_chunk_walk_stretch(char *start, size_t bytes, fh_chunk_visit *visit, voi
   for (uint64_t left = bytes / FH_UNIT - 1, units; left != 0; left -= units) {
     uint64_t head = chunk_head(c);
     units = head >> 6 & CHUNK_LENGTH_MASK;
-    if (units == 0 || units > left || (head ^ chunk_check(c)) >> CHUNK_CHECK_SHIFT != 0) {
+    if (units == 0 || units > left || !chunk_is_checked(c, head)) {
       return;
     }
     fh_chunk_state state = (head & CHUNK_USED) == 0    ? FH_CHUNK_HOLE

@@ -78,8 +78,8 @@ size_t fh_chunk_settle(fh_chunks *);
 
 typedef enum fh_chunk_state { FH_CHUNK_USED, FH_CHUNK_QUICK, FH_CHUNK_HOLE } fh_chunk_state;
 typedef void fh_chunk_visit(void *arg, const void *user, size_t bytes, fh_chunk_state);
-void fh_chunk_walk_stretch(char *start, size_t bytes, fh_chunk_visit *,
-                           void *arg); /* whatever its owner does meanwhile */
+/* Of one stretch, whatever its owner does meanwhile. */
+void fh_chunk_walk_stretch(char *start, size_t bytes, fh_chunk_visit *, void *arg);
 void fh_chunk_walk(const fh_chunks *, fh_chunk_visit *, void *arg);
 
 #endif

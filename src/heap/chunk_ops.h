@@ -32,6 +32,10 @@ fh_inline uint64_t chunk_check(const fh_chunk *c) {
   return (uint64_t)((uint32_t)(uintptr_t)c * UINT32_C(0x9E3779B1) >> 18) << CHUNK_CHECK_SHIFT;
 }
 
+fh_inline bool chunk_is_checked(const fh_chunk *c, uint64_t head) {
+  return (head ^ chunk_check(c)) >> CHUNK_CHECK_SHIFT == 0;
+}
+
 /* In the hands of the program, going by a head that was read at c. */
 fh_inline bool chunk_is_used(const fh_chunk *c, uint64_t head) {
   uint64_t mask = ~UINT64_C(0) << CHUNK_CHECK_SHIFT | CHUNK_QUICK | CHUNK_USED;

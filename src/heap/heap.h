@@ -2,6 +2,7 @@
 #ifndef FH_HEAP_HEAP_H
 #define FH_HEAP_HEAP_H
 
+#include "base/fatal.h"
 #include "heap/chunk.h"
 #include "heap/sizes.h"
 
@@ -46,13 +47,13 @@ typedef struct fh_slabs {
 
 /* Frees for one other heap (heap/remote.h). */
 typedef struct fh_batch {
-  struct fh_heap *to;         /* NULL: it is empty, and so is all the rest */
-  void **node, **next;        /* the open node, and what it is to lead to */
-  void **last;                /* the node that was made first */
-  void *newest;               /* what was freed last */
-  uint16_t held, most;        /* blocks in the open one; that it can hold */
-  uint16_t last_held, unused; /* blocks in the first, once it is closed */
-  int32_t room;               /* bytes until it is posted; a free counts as FH_REMOTE_SHARE at least */
+  struct fh_heap *to;  /* NULL: it is empty, and so is all the rest */
+  void **node, **next; /* the open node, and what it is to lead to */
+  void **last;         /* the node that was made first */
+  void *newest;        /* what was freed last */
+  uint16_t held, most; /* blocks in the open one; that it can hold */
+  uint16_t last_held;  /* blocks in the first, once it is closed */
+  int32_t room;        /* bytes until it is posted; a free counts as FH_REMOTE_SHARE at least */
 } fh_batch;
 
 enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copied by fork */ };
@@ -96,6 +97,12 @@ void fh_cache_flush(fh_heap *); /* all caches, into their slabs; those that hold
 fh_inline bool fh_slot_starts(const fh_span *slab, const void *pointer) {
   size_t offset = (size_t)((const char *)pointer - slab->start);
   return fh_class_slot(slab->class, offset) * fh_class_bytes(slab->class) == offset;
+}
+
+fh_inline void fh_slot_check(const char *call, const fh_span *slab, const void *pointer) {
+  if (fh_unlikely(!fh_slot_starts(slab, pointer))) {
+    fh_fatal(call, pointer, "not the start of an allocation");
+  }
 }
 
 /* Stands in where a thread has no heap, or is not to take the fast path: nothing is ever free in it. */

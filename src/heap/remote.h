@@ -7,7 +7,7 @@
  *                   64 bytes of one freed block, or what it has         batch.last -> the first node made
  *
  * So the owner, to whom every one of these lines comes from another processor, waits for one in eight of them: the rest
- * he only writes to. Who frees reads none: a node is written when it is full or posted, from what the batch knows. */
+ * he only writes to. Who frees reads none: a node gets its link and count when it is full or posted. */
 #ifndef FH_HEAP_REMOTE_H
 #define FH_HEAP_REMOTE_H
 

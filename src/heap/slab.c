@@ -126,15 +126,9 @@ static fh_span *slab_of_cached(const fh_heap *heap, unsigned class, const void *
   return slab;
 }
 
-/* What the fast path of free took it does not know: it found the slab, and did not look where in it. */
-fh_inline void check_start(const fh_span *slab, const void *slot) {
-  if (fh_unlikely(!fh_slot_starts(slab, slot))) {
-    fh_fatal("free", slot, "not the start of an allocation");
-  }
-}
-
 /* Neighbours in the list that are of one slab go back together: what was made in a row is often freed in a row. A list
- * that holds a slot twice is a ring, and leads back to a slot that was marked (Brent, 1980). */
+ * that holds a slot twice is a ring, and leads back to a slot that was marked (Brent, 1980). The fast path of free
+ * found the slab of each, and did not look where in it. */
 void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count) {
   const void *mark = NULL;
   heap->slabs[class].out -= count;
@@ -142,13 +136,13 @@ void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count)
     fh_span *slab = slab_of_cached(heap, class, first);
     void *last = first, *next = *(void **)first;
     int run = 1;
-    check_start(slab, first);
+    fh_slot_check("free", slab, first);
     for (; --count != 0 && ((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE; run++) {
       if (fh_unlikely(next == mark)) {
         freed_twice(next);
       }
       mark = (count & (count - 1)) == 0 ? next : mark;
-      check_start(slab, next);
+      fh_slot_check("free", slab, next);
       last = next;
       next = *(void **)last;
     }
@@ -253,10 +247,14 @@ bool fh_slab_early(fh_heap *heap, unsigned class) {
   return true;
 }
 
+static const char *carved_end(const fh_span *slab) {
+  return slab->start + (size_t)slab->u.slab.carved * fh_class_bytes(slab->class);
+}
+
 /* `newest` is what the cache of the class got last. */
 static void check_slot(const char *call, const void *newest, const fh_span *slab, const void *pointer) {
-  size_t offset = (size_t)((const char *)pointer - slab->start);
-  if (fh_unlikely(!fh_slot_starts(slab, pointer) || fh_class_slot(slab->class, offset) >= slab->u.slab.carved)) {
+  fh_slot_check(call, slab, pointer);
+  if (fh_unlikely((const char *)pointer >= carved_end(slab))) {
     fh_fatal(call, pointer, "not the start of an allocation");
   }
   if (fh_unlikely(newest == pointer || slab->free == pointer)) {
@@ -276,7 +274,7 @@ void fh_slab_give(fh_heap *heap, const char *call, fh_span *slab, void *pointer)
 
 /* Pushes slots of one slab onto a list; its first. Where a slot begins was looked at by the thread that freed it. */
 fh_inline void *push_all(const fh_span *slab, void *first, void *const *slots, unsigned count) {
-  const char *end = slab->start + (size_t)slab->u.slab.carved * fh_class_bytes(slab->class);
+  const char *end = carved_end(slab);
   for (unsigned i = 0; i < count; i++) {
     if (fh_unlikely((const char *)slots[i] >= end || slots[i] == first || slots[i] == slab->free)) {
       check_slot("free", first, slab, slots[i]);

@@ -293,32 +293,17 @@ static bool drop_memory(fh_span *run) {
 /* The runs that are being purged: a forked child has to list them, for the thread that would is not in it. */
 static fh_hole busy_runs;
 
-static void busy_start(fh_span *run) {
-  mark_run(run, run->start, run->pages, FH_SPAN_BUSY);
-  run->link = (fh_hole){busy_runs.next, &busy_runs};
-  if (run->link.next != NULL) {
-    run->link.next->prev = &run->link;
-  }
-  busy_runs.next = &run->link;
-}
-
-static void busy_end(fh_span *run) {
-  run->link.prev->next = run->link.next;
-  if (run->link.next != NULL) {
-    run->link.next->prev = run->link.prev;
-  }
-}
-
 /* Purges the longest dirty run with the lock given up meanwhile. Pages purged; 0 when the kernel refused. */
 static size_t purge_longest(void) {
   fh_span *run = span_of(fh_bins_longest(&dirty_runs));
   size_t count = run->pages;
   unlist_run(run);
-  busy_start(run);
+  mark_run(run, run->start, count, FH_SPAN_BUSY);
+  fh_hole_push(&busy_runs, &run->link);
   fh_lock_drop(&pages_lock);
   bool done = drop_memory(run);
   fh_lock_take(&pages_lock);
-  busy_end(run);
+  fh_hole_leave(&run->link);
   list_joined(run, run->start, count, done ? FH_SPAN_CLEAN : FH_SPAN_DIRTY);
   if (!done) {
     return 0;
