@@ -252,6 +252,8 @@ enum {
   QUICK_BATCH = 2, /* chunks coalesced in one call */
   QUICK_MANY = 32, /* the same where the limit has fallen below what waits: the heap shrinks */
   SHRINK_UNITS = (16 << 10) / FH_UNIT,
+  PATIENCE_LEAST = 64, /* slow calls between two times that the heap is found shrunken, once that was in vain */
+  PATIENCE_MOST = 16 << 10
 };
 
 /* Takes a list off its class, as it is. */
@@ -324,19 +326,30 @@ static void quick_set_limit(fh_chunks *h) {
   h->quick_near = used < QUICK_NEAR_USED ? ((uint64_t)1 << QUICK_NEAR) - 1 : 1;
 }
 
+/* A heap that grows back each time, as one of a few large objects among many small ones does by chance, is found
+ * shrunken less and less often: its caches would be emptied for nothing. One that goes on falling is not. */
+static void learn_patience(fh_chunks *h) {
+  bool in_vain = h->shrunk_from != 0 && h->mark_units >= h->shrunk_from / 2;
+  h->patience = in_vain ? (uint32_t)fh_min(2 * h->patience + PATIENCE_LEAST, PATIENCE_MOST) : h->patience / 4;
+  h->shrunk_from = h->mark_units;
+  h->shrunk_at = h->slow_calls;
+}
+
 /* Three quarters of what was used are free: whatever is kept for speed goes too. */
 static void shrink(fh_chunks *h) {
   quick_flush_all(h);
   fh_cache_flush(h->heap);
   learn_from_reuse(h);
   purge(h, FH_CHUNK_RETAIN / FH_UNIT / 8 + h->widened);
+  learn_patience(h);
   h->mark_units = used_units(h);
 }
 
 static void shrink_when_due(fh_chunks *h) {
   uint64_t used = used_units(h);
   h->mark_units = fh_max(h->mark_units, used);
-  if (h->mark_units > SHRINK_UNITS && used < h->mark_units / 4) {
+  bool shrunken = h->mark_units > SHRINK_UNITS && used < h->mark_units / 4;
+  if (shrunken && h->slow_calls - h->shrunk_at >= h->patience) {
     shrink(h);
   }
 }

@@ -52,6 +52,9 @@ typedef struct fh_chunks {
   uint32_t quick_hand;  /* the list that was retired last */
   uint32_t slow_calls;
   uint64_t mark_units;  /* the most that was used since the heap was last found shrunken */
+  uint64_t shrunk_from; /* the mark when it was */
+  uint32_t shrunk_at;   /* slow_calls when it was */
+  uint32_t patience;    /* slow calls until it may be again */
   uint64_t total_bytes; /* of all stretches */
   uint64_t free_units;  /* in holes */
   int64_t big_units;    /* of them in big holes */

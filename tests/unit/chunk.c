@@ -601,6 +601,54 @@ static void dirty_holes_keep_the_budget(void **state) {
   give_pins(h);
 }
 
+/* A heap that is found shrunken gives up what it keeps for speed. */
+
+enum { WAVES = 400, WAVE = 16 };
+
+static unsigned shrunk; /* how often it was found so */
+
+static void give_watched(fh_chunks *h, void *user) {
+  uint32_t before = h->shrunk_at;
+  give(h, user);
+  shrunk += h->shrunk_at != before;
+}
+
+/* Takes a wave of chunks, each of which is a slow call when it is given back, and gives all but `rest` back. */
+static void wave(fh_chunks *h, char *at[WAVE], size_t rest) {
+  for (size_t i = 0; i < WAVE; i++) {
+    at[i] = take(h, LONG);
+  }
+  for (size_t i = rest; i < WAVE; i++) {
+    give_watched(h, at[i]);
+  }
+}
+
+static void heaps_that_grow_back_shrink_rarely(void **state) {
+  fh_chunks *h = mine();
+  char *at[WAVE];
+  (void)state;
+  h->patience = 0;
+  h->shrunk_from = 0;
+  shrunk = 0;
+  wave(h, at, 0);
+  assert_in_range(shrunk, 1, 2); /* at once, as long as it does not grow back */
+  for (size_t i = 0; i < WAVES; i++) {
+    wave(h, at, 0);
+  }
+  assert_in_range(shrunk, 4, 12); /* 6,416 slow calls: after 64, 192, 448, ... */
+  uint32_t patience = h->patience;
+  assert_true(patience >= 1000);
+  shrunk = 0;
+  wave(h, at, 2);
+  for (uint32_t i = 0; i <= patience && shrunk == 0; i++) {
+    give_watched(h, take(h, LONG));
+  }
+  assert_int_equal(shrunk, 1); /* and late once more */
+  give(h, at[0]);
+  give(h, at[1]);
+  check_empty(h);
+}
+
 static void trim_purges_everything(void **state) {
   fh_chunks *h = mine();
   (void)state;
@@ -749,6 +797,7 @@ int main(void) {
       cmocka_unit_test(aligned_takes),
       cmocka_unit_test(headers_agree_always),
       cmocka_unit_test(dirty_holes_keep_the_budget),
+      cmocka_unit_test(heaps_that_grow_back_shrink_rarely),
       cmocka_unit_test(trim_purges_everything),
       cmocka_unit_test(empty_stretches_go_back),
       cmocka_unit_test(zero_is_said_rightly),
