@@ -138,7 +138,7 @@ size_t fh_block_usable(const char *call, const void *pointer) {
   }
 }
 
-static fh_noinline void free_slower(const char *call, void *pointer) {
+fh_noinline void fh_free_slow(void *pointer, const char *call) {
   if (pointer == NULL) {
     return;
   }
@@ -166,33 +166,26 @@ static fh_noinline void free_slower(const char *call, void *pointer) {
   }
 }
 
-static fh_noinline void free_elsewhere(void *pointer, const char *call, fh_heap *mine, fh_heap *to, size_t bytes) {
-  fh_remote_give(mine, to, call, pointer, bytes);
-}
-
-/* A chunk of the thread's own heap goes to its quick list; a slot or chunk of another's is a message. Everything else
- * is rare. */
-fh_noinline void fh_free_slow(void *pointer, const char *call) {
-  fh_heap *mine = fh_this.fast;
-  size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)fh_racy_load(fh_first_base));
-  if (fh_likely(offset < fh_racy_load(fh_first_limit))) {
-    fh_span *span = fh_racy_load(fh_first_spans) + (offset >> FH_PAGE_SHIFT);
-    fh_heap *to = fh_span_heap(span);
-    unsigned kind = fh_span_kind_of(span);
-    if (to == mine) {
-      if (kind >= FH_SPAN_CHUNKS && fh_quick_give(&mine->chunks, pointer)) {
-        return;
-      }
-    } else if (mine != &fh_no_heap && to != NULL) {
-      if (kind == FH_SPAN_SLAB && fh_slot_starts(span, pointer)) {
-        free_elsewhere(pointer, call, mine, to, fh_class_bytes(span->class));
-        return;
-      }
-      if (kind >= FH_SPAN_CHUNKS && fh_chunk_is_used(pointer)) {
-        free_elsewhere(pointer, call, mine, to, fh_chunk_usable(pointer));
-        return;
-      }
+/* A chunk of the thread's own heap goes to its quick list; a slot of another's is noted in the message to it.
+ * Everything else is rarer. A thread without a heap has no open message. */
+fh_noinline void fh_free_found(void *pointer, fh_heap *mine, fh_span *span) {
+  fh_heap *to = fh_span_heap(span);
+  unsigned kind = fh_span_kind_of(span);
+  if (to == mine) {
+    if (fh_likely(kind >= FH_SPAN_CHUNKS && fh_quick_give(&mine->chunks, pointer))) {
+      return;
+    }
+  } else if (to != NULL) {
+    fh_batch *batch = fh_remote_batch(mine, to);
+    bool is_slot = kind == FH_SPAN_SLAB && fh_slot_starts(span, pointer);
+    if (fh_likely(is_slot && fh_remote_fits(batch, to, pointer))) {
+      fh_remote_note(batch, pointer);
+      return;
+    }
+    if (is_slot && fh_likely(mine != &fh_no_heap)) {
+      fh_remote_give(mine, to, "free", pointer, fh_class_bytes(span->class));
+      return;
     }
   }
-  free_slower(call, pointer);
+  fh_free_slow(pointer, "free");
 }

@@ -2,6 +2,7 @@
  *
  *   fh_fast_malloc -> fh_malloc_medium -> fh_malloc_slow -> fh_slab_take | fh_chunk_take | fh_large_take
  *   fh_fast_free   -> fh_cache_overflow      (the thread cache of the class is full)
+ *                  -> fh_free_found  -> fh_quick_give | fh_remote_note       (a chunk, or another thread's)
  *                  -> fh_free_slow   -> fh_block_give | fh_remote_give | fh_pages_give
  *
  * A thread cache is a list of free slots of one class, whatever slabs they lie in: what was freed last is taken first,
@@ -24,6 +25,8 @@ extern fh_thread_local fh_thread fh_this;
 void *fh_malloc_medium(size_t bytes); /* a quick list of the chunk heap, then the slow path */
 void *fh_malloc_slow(size_t bytes);
 void fh_free_slow(void *pointer, const char *call);
+/* In the first arena, and no slab of this thread's; `mine` is fh_this.fast. */
+void fh_free_found(void *pointer, fh_heap *mine, fh_span *);
 
 fh_inline fh_cache *fh_cache_at(fh_heap *heap, size_t offset) { return (fh_cache *)(void *)((char *)heap + offset); }
 
@@ -59,6 +62,9 @@ fh_inline void fh_fast_free(void *pointer) {
         }
         return;
       }
+    } else {
+      fh_free_found(pointer, heap, slab);
+      return;
     }
   }
   fh_free_slow(pointer, "free");

@@ -45,15 +45,17 @@ typedef struct fh_slabs {
   size_t early;     /* bytes that the chunk heap served in place of a first slab */
 } fh_slabs;
 
-/* Frees for one other heap (heap/remote.h). */
+/* Frees for one other heap (heap/remote.h). A cache line, so that its place is a shift. */
 typedef struct fh_batch {
-  struct fh_heap *to;  /* NULL: it is empty, and so is all the rest */
-  void **node, **next; /* the open node, and what it is to lead to */
-  void **last;         /* the node that was made first */
-  void *newest;        /* what was freed last */
-  uint16_t held, most; /* blocks in the open one; that it can hold */
-  uint16_t last_held;  /* blocks in the first, once it is closed */
-  int32_t room;        /* bytes until it is posted; a free counts as FH_REMOTE_SHARE at least */
+  struct fh_heap *open; /* `to` while the node has room; NULL: what comes next begins one */
+  void **at;            /* where in the node the next block is noted */
+  void *newest;         /* what was freed last */
+  uint16_t left;        /* blocks for which the node has room */
+  uint16_t last_held;   /* blocks in the first node, once it is closed */
+  int32_t room;         /* bytes until it is posted; a free counts as FH_REMOTE_SHARE at least */
+  struct fh_heap *to;   /* NULL: it is empty, and so is all the rest */
+  void **node, **next;  /* the open node, and what it is to lead to */
+  void **last;          /* the node that was made first */
 } fh_batch;
 
 enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copied by fork */ };
@@ -87,7 +89,11 @@ void fh_slab_give(fh_heap *, const char *call, fh_span *, void *pointer);
 void *fh_slab_refill(fh_heap *, unsigned class, unsigned *count); /* a list of free slots; NULL: no memory */
 void *fh_slab_return(fh_heap *, unsigned class, void *first,
                      unsigned count); /* from a cache; what follows in the list */
-void fh_slab_receive(fh_heap *, fh_span *, void *const *slots, unsigned count); /* from the inbox, of one slab */
+/* What lies from first to last in one list goes back to its slab. */
+void fh_slab_splice(fh_heap *, fh_span *, void *first, void *last, int count);
+/* Stops the program with one line when it is not a slot that may be freed, as far as it can be told without a search.
+ * `newest` is what the cache of the class got last. */
+void fh_slab_check(const char *call, const void *newest, const fh_span *, const void *pointer);
 bool fh_slab_shrinks(const fh_heap *); /* slabs go back and none is made: the thread is giving up its memory */
 size_t fh_slab_live(const fh_span *);  /* slots in the hands of the program or of the cache */
 void fh_cache_overflow(fh_cache *, fh_heap *);
@@ -95,8 +101,12 @@ void fh_cache_flush(fh_heap *); /* all caches, into their slabs; those that hold
 
 /* Whether a slot begins there, handed out or not. */
 fh_inline bool fh_slot_starts(const fh_span *slab, const void *pointer) {
-  size_t offset = (size_t)((const char *)pointer - slab->start);
-  return fh_class_slot(slab->class, offset) * fh_class_bytes(slab->class) == offset;
+  return fh_class_divides(slab->class, (uintptr_t)pointer & (FH_PAGE_SIZE - 1));
+}
+
+/* Bytes from the start of a slab that were ever handed out. */
+fh_inline size_t fh_slab_carved(const fh_span *slab) {
+  return (size_t)slab->u.slab.carved * fh_class_bytes(slab->class);
 }
 
 fh_inline void fh_slot_check(const char *call, const fh_span *slab, const void *pointer) {

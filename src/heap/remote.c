@@ -6,6 +6,7 @@
 #include "heap/remote.h"
 
 #include "base/lock.h"
+#include "heap/fast.h"
 
 static fh_lock orphans = FH_LOCK(FH_RANK_ORPHANS);
 
@@ -17,8 +18,9 @@ void fh_orphans_reset_lock(void) { fh_lock_reset(&orphans); }
 
 /* The open node is full, or posted: it gets its link and count. */
 static void close_node(fh_batch *batch) {
-  batch->node[0] = (void *)((uintptr_t)batch->next | batch->held);
-  batch->last_held = batch->node == batch->last ? batch->held : batch->last_held;
+  unsigned held = (unsigned)(batch->at - batch->node) - 1;
+  batch->node[0] = (void *)((uintptr_t)batch->next | held);
+  batch->last_held = batch->node == batch->last ? (uint16_t)held : batch->last_held;
 }
 
 void fh_remote_post(fh_batch *batch) {
@@ -37,29 +39,51 @@ void fh_remote_post(fh_batch *batch) {
   }
 }
 
-void fh_remote_begin(fh_batch *batch, fh_heap *to, const char *call, void *pointer, size_t bytes) {
-  if (batch->to == to && batch->newest == pointer) {
-    fh_fatal(call, pointer, "freed already (double free)");
+void fh_remote_full(fh_batch *batch) {
+  batch->open = NULL;
+  if (batch->room <= 0) {
+    fh_remote_post(batch);
   }
+}
+
+/* Opens a node in a block, and takes from the room of its batch what it may come to hold. */
+static void begin(fh_batch *batch, fh_heap *to, void *pointer, size_t bytes) {
   if (batch->to != to) {
     fh_remote_post(batch);
     *batch = (fh_batch){.to = to, .last = pointer, .room = (int32_t)FH_REMOTE_BYTES};
   } else {
     close_node(batch);
   }
+  unsigned most = (unsigned)fh_min(bytes / sizeof(void *) - 1, FH_NODE_MOST);
   batch->next = batch->node;
   batch->node = pointer;
+  batch->at = (void **)pointer + 1;
   batch->newest = pointer;
-  batch->held = 0;
-  batch->most = (uint16_t)fh_min(bytes / sizeof(void *) - 1, FH_NODE_MOST);
-  batch->room -= (int32_t)fh_min(fh_max(bytes, FH_REMOTE_SHARE), FH_REMOTE_BYTES);
-  if (batch->room <= 0) {
-    fh_remote_post(batch);
+  batch->open = to;
+  batch->left = (uint16_t)most;
+  batch->room -= (int32_t)((most + 1) * FH_REMOTE_SHARE);
+}
+
+void fh_remote_give(fh_heap *mine, fh_heap *to, const char *call, void *pointer, size_t bytes) {
+  fh_batch *batch = fh_remote_batch(mine, to);
+  if (fh_unlikely(batch->to == to && batch->newest == pointer)) {
+    fh_fatal(call, pointer, "freed already (double free)");
+  }
+  if (fh_remote_fits(batch, to, pointer)) {
+    fh_remote_note(batch, pointer);
+  } else {
+    begin(batch, to, pointer, bytes);
+  }
+  if (bytes > FH_REMOTE_SHARE && batch->to == to) {
+    batch->room -= (int32_t)(fh_min(bytes, FH_REMOTE_BYTES) - FH_REMOTE_SHARE);
+    if (batch->room <= 0) {
+      fh_remote_post(batch);
+    }
   }
 }
 
 void fh_remote_post_one(fh_heap *to, void *pointer) {
-  fh_batch batch = {.to = to, .node = pointer, .last = pointer};
+  fh_batch batch = {.to = to, .node = pointer, .at = (void **)pointer + 1, .last = pointer};
   fh_remote_post(&batch);
 }
 
@@ -73,20 +97,36 @@ static fh_cold _Noreturn void damaged(const void *block) {
   fh_fatal("free", block, "another thread's list of freed blocks is damaged: double free, or a write to freed memory");
 }
 
-void **fh_remote_read(void **node, void *blocks[FH_NODE_MOST + 1], unsigned *count) {
+/* What a node leads to. */
+fh_inline void **read_link(void **node, unsigned *count) {
   uintptr_t link = (uintptr_t)node[0];
-  unsigned others = (unsigned)(link & FH_NODE_COUNT);
-  void **next = (void **)(link & ~(uintptr_t)FH_NODE_COUNT);
-  if (fh_unlikely(others > FH_NODE_MOST)) {
+  *count = (unsigned)(link & FH_NODE_COUNT) + 1;
+  if (fh_unlikely(*count > FH_NODE_MOST + 1)) {
     damaged(node);
   }
-  __builtin_prefetch(next);
-  for (unsigned i = 0; i < others; i++) {
-    blocks[i] = node[i + 1];
-    __builtin_prefetch(blocks[i], 1);
+  return (void **)(link & ~(uintptr_t)FH_NODE_COUNT);
+}
+
+void **fh_remote_read(void **node, void *blocks[FH_NODE_MOST + 1], unsigned *count) {
+  void **next = read_link(node, count);
+  blocks[0] = node;
+  for (unsigned i = 1; i < *count; i++) {
+    blocks[i] = node[i];
   }
-  blocks[others] = node;
-  *count = others + 1;
+  return next;
+}
+
+/* A node becomes an array of the blocks that came with it, itself the first. */
+static void **open_node(void **node, unsigned *count) {
+  void **next = read_link(node, count);
+  __builtin_prefetch(next);
+  for (unsigned i = 1; i < *count; i++) {
+    __builtin_prefetch(node[i], 1);
+    if (fh_unlikely(node[i] == node)) {
+      damaged(node);
+    }
+  }
+  node[0] = node;
   return next;
 }
 
@@ -100,29 +140,56 @@ fh_inline fh_span *span_of_mine(const fh_heap *heap, const void *block) {
   return span;
 }
 
-/* How many of the blocks from the first on lie in its page. */
-static unsigned same_page(void *const *blocks, unsigned count) {
-  unsigned n = 1;
-  while (n < count && ((uintptr_t)blocks[n] ^ (uintptr_t)blocks[0]) < FH_PAGE_SIZE) {
-    n++;
+/* Links the last blocks of a node that lie in one slab to a list behind the slots that its class has at hand. What was
+ * freed twice in a row was noticed there, and where a slot begins was looked at there too. Blocks that are left. */
+fh_inline unsigned link_run(const fh_span *slab, void **node, unsigned count, void **first) {
+  uintptr_t start = (uintptr_t)slab->start;
+  size_t carved = fh_slab_carved(slab);
+  void *slot = node[count - 1];
+  if (fh_unlikely(slot == *first || slot == slab->free)) {
+    fh_slab_check("free", *first, slab, slot);
   }
-  return n;
+  do {
+    if (fh_unlikely((uintptr_t)slot - start >= carved)) {
+      fh_slab_check("free", NULL, slab, slot);
+    }
+    *(void **)slot = *first;
+    *first = slot;
+    if (--count == 0) {
+      break;
+    }
+    slot = node[count - 1];
+  } while ((uintptr_t)slot - start < FH_PAGE_SIZE);
+  return count;
 }
 
-/* Frees the blocks of the node that comes next; how many. */
+/* To the cache if it has room for all, else to the slab. Nobody would take what an orphan has at hand. */
+fh_inline unsigned receive(fh_heap *heap, fh_span *slab, void **node, unsigned count) {
+  fh_cache *cache = fh_cache_at(heap, slab->cache);
+  void *first = cache->first, *last = node[count - 1];
+  unsigned left = link_run(slab, node, count, &first), done = count - left;
+  if (cache->room >= (int32_t)done && fh_this.heap == heap) {
+    cache->first = first;
+    cache->room -= (int32_t)done;
+  } else {
+    heap->slabs[slab->class].out -= done;
+    fh_slab_splice(heap, slab, first, last, (int)done);
+  }
+  return left;
+}
+
+/* Frees the blocks of the node that comes next, from the last to itself: nothing of it is read after that. How many. */
 static unsigned take_in(fh_heap *heap) {
-  void *blocks[FH_NODE_MOST + 1];
+  void **node = heap->taken_in;
   unsigned count;
-  span_of_mine(heap, heap->taken_in);
-  heap->taken_in = fh_remote_read(heap->taken_in, blocks, &count);
-  for (unsigned i = 0, n = 1; i < count; i += n) {
-    fh_span *span = span_of_mine(heap, blocks[i]);
+  span_of_mine(heap, node);
+  heap->taken_in = open_node(node, &count);
+  for (unsigned left = count; left != 0;) {
+    fh_span *span = span_of_mine(heap, node[left - 1]);
     if (fh_span_kind_of(span) == FH_SPAN_SLAB) {
-      n = same_page(blocks + i, count - i);
-      fh_slab_receive(heap, span, blocks + i, n);
+      left = receive(heap, span, node, left);
     } else {
-      n = 1;
-      fh_chunk_give(&heap->chunks, "free", blocks[i]);
+      fh_chunk_give(&heap->chunks, "free", node[--left]);
     }
   }
   return count;

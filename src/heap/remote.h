@@ -19,28 +19,29 @@ enum {
   FH_NODE_COUNT = 15, /* the bits of their number; blocks are aligned to 16 */
 };
 
+void fh_remote_full(fh_batch *); /* the open node has no room left */
+
 /* No two of the first FH_REMOTE_SLOTS heaps share one. The number stands among what nobody writes. */
 fh_inline fh_batch *fh_remote_batch(fh_heap *mine, const fh_heap *to) {
   return &mine->out[to->number % FH_REMOTE_SLOTS];
 }
 
-/* What starts a node, and what is not right. */
-void fh_remote_begin(fh_batch *, fh_heap *to, const char *call, void *pointer, size_t bytes);
+/* Whether the open node takes this block, and it was not the last one too. */
+fh_inline bool fh_remote_fits(const fh_batch *batch, const fh_heap *to, const void *pointer) {
+  return batch->open == to && batch->newest != pointer;
+}
 
-/* `bytes` is what the block can hold. */
-fh_inline void fh_remote_give(fh_heap *mine, fh_heap *to, const char *call, void *pointer, size_t bytes) {
-  fh_batch *batch = fh_remote_batch(mine, to);
-  if (fh_unlikely(batch->to != to || batch->held == batch->most || batch->newest == pointer)) {
-    fh_remote_begin(batch, to, call, pointer, bytes);
-    return;
-  }
+/* After fh_remote_fits. */
+fh_inline void fh_remote_note(fh_batch *batch, void *pointer) {
   batch->newest = pointer;
-  batch->node[++batch->held] = pointer;
-  batch->room -= (int32_t)fh_max(bytes, FH_REMOTE_SHARE);
-  if (fh_unlikely(batch->room <= 0)) {
-    fh_remote_post(batch);
+  *batch->at++ = pointer;
+  if (fh_unlikely(--batch->left == 0)) {
+    fh_remote_full(batch);
   }
 }
+
+/* Any block; `bytes` is what it can hold. */
+void fh_remote_give(fh_heap *mine, fh_heap *to, const char *call, void *pointer, size_t bytes);
 
 /* The blocks of a node, itself last, into `blocks`; *count of them. Returns the next node. */
 void **fh_remote_read(void **node, void *blocks[FH_NODE_MOST + 1], unsigned *count);

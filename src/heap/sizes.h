@@ -29,10 +29,12 @@ extern fh_hidden const fh_class fh_classes[FH_CLASSES];
 
 fh_inline unsigned fh_class_bytes(unsigned class) { return fh_classes[class].bytes; }
 
-/* Which slot lies `offset` bytes, less than a slab has, into a slab of this class: exact, for the inverse is off by
- * less than 2^-18. */
-fh_inline unsigned fh_class_slot(unsigned class, size_t offset) {
-  return (unsigned)((uint64_t)offset * fh_classes[class].inverse >> 32);
+/* Whether a slot begins `offset` bytes, less than a slab has, into a slab of this class. A slot's bytes times the
+ * inverse are 2^32 and a little, so of the product only what the rest has to it is left (Lemire, Kaser and Kurz, 2019).
+ */
+fh_inline bool fh_class_divides(unsigned class, size_t offset) {
+  uint32_t inverse = fh_classes[class].inverse;
+  return (uint32_t)offset * inverse < inverse;
 }
 
 /* bytes <= FH_SLAB_MAX */

@@ -103,8 +103,7 @@ static fh_noinline void slab_event(fh_heap *heap, fh_span *slab) {
   }
 }
 
-/* Links what lies from first to last in one list to the slots of their slab. */
-static void splice(fh_heap *heap, fh_span *slab, void *first, void *last, int count) {
+void fh_slab_splice(fh_heap *heap, fh_span *slab, void *first, void *last, int count) {
   *(void **)last = slab->free;
   slab->free = first;
   slab->countdown = (int16_t)(slab->countdown - count);
@@ -146,7 +145,7 @@ void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count)
       last = next;
       next = *(void **)last;
     }
-    splice(heap, slab, first, last, run);
+    fh_slab_splice(heap, slab, first, last, run);
     if (fh_unlikely(next == NULL && count != 0)) {
       freed_twice(last); /* it led on to the others, until its slab got it for the first time */
     }
@@ -247,14 +246,9 @@ bool fh_slab_early(fh_heap *heap, unsigned class) {
   return true;
 }
 
-static const char *carved_end(const fh_span *slab) {
-  return slab->start + (size_t)slab->u.slab.carved * fh_class_bytes(slab->class);
-}
-
-/* `newest` is what the cache of the class got last. */
-static void check_slot(const char *call, const void *newest, const fh_span *slab, const void *pointer) {
+void fh_slab_check(const char *call, const void *newest, const fh_span *slab, const void *pointer) {
   fh_slot_check(call, slab, pointer);
-  if (fh_unlikely((const char *)pointer >= carved_end(slab))) {
+  if (fh_unlikely((size_t)((const char *)pointer - slab->start) >= fh_slab_carved(slab))) {
     fh_fatal(call, pointer, "not the start of an allocation");
   }
   if (fh_unlikely(newest == pointer || slab->free == pointer)) {
@@ -264,36 +258,10 @@ static void check_slot(const char *call, const void *newest, const fh_span *slab
 
 void fh_slab_give(fh_heap *heap, const char *call, fh_span *slab, void *pointer) {
   fh_cache *cache = &heap->cache[slab->class];
-  check_slot(call, cache->first, slab, pointer);
+  fh_slab_check(call, cache->first, slab, pointer);
   *(void **)pointer = cache->first;
   cache->first = pointer;
   if (--cache->room < 0) {
     fh_cache_overflow(cache, heap);
-  }
-}
-
-/* Pushes slots of one slab onto a list; its first. Where a slot begins was looked at by the thread that freed it. */
-fh_inline void *push_all(const fh_span *slab, void *first, void *const *slots, unsigned count) {
-  const char *end = carved_end(slab);
-  for (unsigned i = 0; i < count; i++) {
-    if (fh_unlikely((const char *)slots[i] >= end || slots[i] == first || slots[i] == slab->free)) {
-      check_slot("free", first, slab, slots[i]);
-    }
-    *(void **)slots[i] = first;
-    first = slots[i];
-  }
-  return first;
-}
-
-/* As many as the cache has room for, the others to their slab. Nobody would take what an orphan has at hand. */
-void fh_slab_receive(fh_heap *heap, fh_span *slab, void *const *slots, unsigned count) {
-  fh_cache *cache = &heap->cache[slab->class];
-  int32_t room = heap->state == FH_HEAP_LIVE ? cache->room : 0;
-  unsigned fit = room <= 0 ? 0 : (unsigned)fh_min((size_t)room, count), rest = count - fit;
-  cache->first = push_all(slab, cache->first, slots, fit);
-  cache->room -= (int32_t)fit;
-  if (rest != 0) {
-    heap->slabs[slab->class].out -= rest;
-    splice(heap, slab, push_all(slab, cache->first, slots + fit, rest), slots[fit], (int)rest);
   }
 }

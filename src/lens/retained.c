@@ -170,8 +170,8 @@ static void read_nodes(const reading *r, void **node) {
 /* The open node has no count of its own yet. */
 static void read_batch(const reading *r, const fh_batch *batch) {
   if (batch->to != NULL) {
-    for (unsigned i = 1; i <= batch->held; i++) {
-      read_sent(r, batch->node[i]);
+    for (void **at = batch->node + 1; at < batch->at; at++) {
+      read_sent(r, *at);
     }
     read_sent(r, batch->node);
     read_nodes(r, batch->next);

@@ -118,10 +118,19 @@ static size_t live_pages(void) {
   return pages.now.used - fh_min(idle, pages.now.used);
 }
 
-/* A turn of the clock is half of what is live: what was purged earlier than the turn before was not purged in vain,
- * even if it is taken again some day. */
+static size_t budget(void) {
+  size_t base = FH_RETAIN_BYTES >> FH_PAGE_SHIFT, live = live_pages();
+  size_t widest = fh_max(FH_WIDEN_BYTES >> FH_PAGE_SHIFT, live);
+  if (pages.now.widened > widest) {
+    change(&pages.now.widened, widest - pages.now.widened);
+  }
+  return base + live * pages.retain / 100 + pages.now.widened;
+}
+
+/* A turn of the clock is half of what is live, and what may be dirty, for that is taken before what was purged. What
+ * was purged earlier than the turn before was not purged in vain, even if it is taken again some day. */
 static void turn_clock(void) {
-  if (pages.taken - pages.turn > live_pages() / 2) {
+  if (pages.taken - pages.turn > live_pages() / 2 + budget()) {
     pages.turn = pages.taken;
     pages.purged[1] = pages.purged[0];
     pages.purged[0] = 0;
@@ -254,15 +263,6 @@ fh_span *fh_pages_take(size_t count, size_t align, fh_span_kind kind) {
 }
 
 /* Retention. */
-
-static size_t budget(void) {
-  size_t base = FH_RETAIN_BYTES >> FH_PAGE_SHIFT, live = live_pages();
-  size_t widest = fh_max(FH_WIDEN_BYTES >> FH_PAGE_SHIFT, live);
-  if (pages.now.widened > widest) {
-    change(&pages.now.widened, widest - pages.now.widened);
-  }
-  return base + live * pages.retain / 100 + pages.now.widened;
-}
 
 /* Each purged page that is taken again was purged in vain: twice as much more is kept from now on, up to a ceiling (see
  * budget). What is purged and not taken again slowly takes the widening back. */

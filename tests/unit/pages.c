@@ -102,6 +102,32 @@ static void budget_holds_when_it_narrows(void **state) {
   }
 }
 
+static size_t purged_pages(void) {
+  fh_pages_counts now;
+  fh_pages_read(&now);
+  return now.purged_pages;
+}
+
+/* Memory that grows and falls: what is left dirty is taken first, so long before what was purged, and much more often
+ * than little stays live. All the same the budget learns from the second wave to keep the whole. */
+static void waves_are_kept(void **state) {
+  enum { COUNT = 64, ROUNDS = 8, LEARNT = 2 };
+  size_t each = (FH_RETAIN_BYTES + FH_WIDEN_BYTES / 2) / COUNT >> FH_PAGE_SHIFT, learnt = 0;
+  fh_span *spans[COUNT];
+  (void)state;
+  for (int round = 0; round < ROUNDS; round++) {
+    for (int i = 0; i < COUNT; i++) {
+      spans[i] = fh_pages_take(each, 1, FH_SPAN_LARGE);
+      assert_non_null(spans[i]);
+    }
+    for (int i = 0; i < COUNT; i++) {
+      give_checked(spans[i]);
+    }
+    learnt = round < LEARNT ? purged_pages() : learnt;
+  }
+  assert_int_equal(purged_pages(), learnt);
+}
+
 static void cut_and_extend(void **state) {
   fh_span *span = fh_pages_take(16, 1, FH_SPAN_LARGE);
   (void)state;
@@ -121,6 +147,7 @@ static void impossible_is_refused(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
+      cmocka_unit_test(waves_are_kept), /* first: nothing is learnt yet */
       cmocka_unit_test(neighbours_join),
       cmocka_unit_test(starts_are_aligned),
       cmocka_unit_test(fresh_means_zero),

@@ -75,6 +75,16 @@ static fh_heap *empty_heap(void) {
 }
 
 /* Fills `count` slabs in turn: slot i lies in slab i / slots. */
+/* Without a division: every offset of every class. */
+static void starts_of_slots_are_known(void **state) {
+  (void)state;
+  for (unsigned class = 1; class < FH_CLASSES; class ++) {
+    for (size_t offset = 0; offset < FH_PAGE_SIZE; offset++) {
+      assert_int_equal(fh_class_divides(class, offset), offset % fh_class_bytes(class) == 0);
+    }
+  }
+}
+
 static void fill(size_t bytes, size_t count) {
   size_t each = slots_of(bytes);
   empty_heap();
@@ -376,6 +386,7 @@ int main(void) {
       cmocka_unit_test(every_size_has_its_class),
       cmocka_unit_test(waste_is_bounded),
       cmocka_unit_test(grains_have_one_class),
+      cmocka_unit_test(starts_of_slots_are_known),
       cmocka_unit_test(slabs_hold_what_they_say),
       cmocka_unit_test(aligned_slots),
       cmocka_unit_test(live_slots_are_counted),
