@@ -74,8 +74,11 @@ static void *move_to_new(void *pointer, size_t old, size_t bytes) {
   return taken;
 }
 
-static void *realloc_chunk(fh_span *span, void *pointer, size_t bytes) {
-  size_t old = fh_chunk_usable(pointer);
+static void *realloc_slot(void *pointer, size_t old, size_t bytes) {
+  return bytes <= old && bytes > old / 2 ? pointer : move_to_new(pointer, old, bytes);
+}
+
+static void *realloc_chunk(fh_span *span, void *pointer, size_t old, size_t bytes) {
   bool mine = span->heap == fh_this.heap && fh_this.heap != NULL;
   bool fits = bytes > FH_SLAB_MAX && bytes <= FH_CHUNK_MAX;
   if (fits && mine && fh_chunk_resize(&fh_this.heap->chunks, pointer, bytes)) {
@@ -102,13 +105,17 @@ static void *realloc_large(fh_span *span, void *pointer, size_t bytes) {
 }
 
 static void *realloc_block(void *pointer, size_t bytes) {
-  size_t usable = fh_block_usable("realloc", pointer);
-  fh_span *span = fh_arena_find(pointer);
-  unsigned kind = fh_span_kind_of(span);
-  if (kind == FH_SPAN_SLAB) {
-    return bytes <= usable && bytes > usable / 2 ? pointer : move_to_new(pointer, usable, bytes);
+  fh_span *span;
+  size_t usable = fh_usable_seen(pointer, &span);
+  if (fh_unlikely(usable == 0)) {
+    usable = fh_block_usable("realloc", pointer);
+    span = fh_arena_find(pointer);
   }
-  return kind == FH_SPAN_LARGE ? realloc_large(span, pointer, bytes) : realloc_chunk(span, pointer, bytes);
+  switch (fh_span_kind_of(span)) {
+    case FH_SPAN_SLAB: return realloc_slot(pointer, usable, bytes);
+    case FH_SPAN_LARGE: return realloc_large(span, pointer, bytes);
+    default: return realloc_chunk(span, pointer, usable, bytes);
+  }
 }
 
 /* What stays in place or is moved by the kernel has not passed malloc and free, where the rest is counted. */
@@ -187,7 +194,9 @@ int fh_posix_memalign(void **out, size_t alignment, size_t bytes) {
 }
 
 size_t fh_usable_size(const void *pointer) {
-  return pointer == NULL ? 0 : fh_block_usable("malloc_usable_size", pointer);
+  fh_span *span;
+  size_t usable = fh_usable_seen(pointer, &span);
+  return fh_likely(usable != 0) || pointer == NULL ? usable : fh_block_usable("malloc_usable_size", pointer);
 }
 
 void fh_free_sized(void *pointer, size_t bytes) {

@@ -541,8 +541,6 @@ bool fh_chunk_resize(fh_chunks *h, void *user, size_t bytes) {
   return true;
 }
 
-size_t fh_chunk_usable(const void *user) { return (size_t)chunk_length(chunk_of(user)) * FH_UNIT - FH_CHUNK_HEAD; }
-
 size_t fh_chunk_settle(fh_chunks *h) {
   quick_flush_all(h);
   return (size_t)h->dirty_units * FH_UNIT;

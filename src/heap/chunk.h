@@ -71,7 +71,6 @@ void *fh_chunk_take_aligned(fh_chunks *, size_t alignment, size_t bytes);
 void fh_chunk_give(fh_chunks *, const char *call, void *user);
 /* Grows or shrinks in place; false when the neighbour is not free. */
 bool fh_chunk_resize(fh_chunks *, void *user, size_t bytes);
-size_t fh_chunk_usable(const void *user);
 /* Stops the program with one line when `user` is not the start of a used chunk. */
 void fh_chunk_check(const char *call, const void *user);
 /* Coalesces everything and purges what is dirty; bytes given back. */

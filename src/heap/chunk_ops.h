@@ -74,6 +74,10 @@ fh_inline uint64_t chunk_units(size_t bytes) {
   return units < 2 ? 2 : units;
 }
 
+fh_inline size_t fh_chunk_usable(const void *user) {
+  return (size_t)chunk_length(chunk_of(user)) * FH_UNIT - FH_CHUNK_HEAD;
+}
+
 fh_inline fh_hole *hole_link(fh_chunk *c) { return (fh_hole *)chunk_user(c); }
 
 fh_inline fh_chunk *hole_chunk(fh_hole *hole) { return chunk_of(hole); }
