@@ -166,26 +166,33 @@ fh_noinline void fh_free_slow(void *pointer, const char *call) {
   }
 }
 
-/* A chunk of the thread's own heap goes to its quick list; a slot of another's is noted in the message to it.
- * Everything else is rarer. A thread without a heap has no open message. */
+/* Notes a slot or chunk in the message to its heap. False: it is something else. A thread without a heap has no open
+ * message, and is to make its heap first. */
+fh_inline bool send(void *pointer, fh_heap *mine, fh_heap *to, fh_span *span) {
+  fh_batch *batch = fh_remote_batch(mine, to);
+  unsigned kind = fh_span_kind_of(span);
+  bool is_slot = kind == FH_SPAN_SLAB && fh_slot_starts(span, pointer);
+  if (fh_likely(is_slot && fh_remote_fits(batch, to, pointer))) {
+    fh_remote_note(batch, pointer);
+    return true;
+  }
+  if (mine == &fh_no_heap || (!is_slot && !(kind >= FH_SPAN_CHUNKS && fh_chunk_is_used(pointer)))) {
+    return false;
+  }
+  fh_remote_give(mine, to, "free", pointer, is_slot ? fh_class_bytes(span->class) : fh_chunk_usable(pointer));
+  return true;
+}
+
+/* A chunk of the thread's own heap goes to its quick list, a slot or chunk of another's is a message. Everything else
+ * is rare. */
 fh_noinline void fh_free_found(void *pointer, fh_heap *mine, fh_span *span) {
   fh_heap *to = fh_span_heap(span);
-  unsigned kind = fh_span_kind_of(span);
   if (to == mine) {
-    if (fh_likely(kind >= FH_SPAN_CHUNKS && fh_quick_give(&mine->chunks, pointer))) {
+    if (fh_likely(fh_span_kind_of(span) >= FH_SPAN_CHUNKS && fh_quick_give(&mine->chunks, pointer))) {
       return;
     }
-  } else if (to != NULL) {
-    fh_batch *batch = fh_remote_batch(mine, to);
-    bool is_slot = kind == FH_SPAN_SLAB && fh_slot_starts(span, pointer);
-    if (fh_likely(is_slot && fh_remote_fits(batch, to, pointer))) {
-      fh_remote_note(batch, pointer);
-      return;
-    }
-    if (is_slot && fh_likely(mine != &fh_no_heap)) {
-      fh_remote_give(mine, to, "free", pointer, fh_class_bytes(span->class));
-      return;
-    }
+  } else if (to != NULL && send(pointer, mine, to, span)) {
+    return;
   }
   fh_free_slow(pointer, "free");
 }

@@ -54,7 +54,7 @@ static void begin(fh_batch *batch, fh_heap *to, void *pointer, size_t bytes) {
   } else {
     close_node(batch);
   }
-  unsigned most = (unsigned)fh_min(bytes / sizeof(void *) - 1, FH_NODE_MOST);
+  unsigned most = (unsigned)fh_min(bytes / sizeof(void *) - 1, fh_min(FH_NODE_MOST, FH_REMOTE_MOST - 1));
   batch->next = batch->node;
   batch->node = pointer;
   batch->at = (void **)pointer + 1;
