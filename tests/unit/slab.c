@@ -383,22 +383,14 @@ static void few_objects_lie_in_the_chunk_heap(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_size_has_its_class),
-      cmocka_unit_test(waste_is_bounded),
-      cmocka_unit_test(grains_have_one_class),
-      cmocka_unit_test(starts_of_slots_are_known),
-      cmocka_unit_test(slabs_hold_what_they_say),
-      cmocka_unit_test(aligned_slots),
-      cmocka_unit_test(live_slots_are_counted),
-      cmocka_unit_test(caches_hold_a_share),
-      cmocka_unit_test(last_freed_is_first_taken),
-      cmocka_unit_test(emptied_slabs_go_back),
-      cmocka_unit_test(sparse_slabs_stay),
-      cmocka_unit_test(full_slabs_are_used_again),
-      cmocka_unit_test(fullest_serve_first),
-      cmocka_unit_test(flushed_slabs_are_listed),
-      cmocka_unit_test(slabs_say_whose_they_are),
-      cmocka_unit_test(few_objects_lie_in_the_chunk_heap),
+      cmocka_unit_test(every_size_has_its_class),  cmocka_unit_test(waste_is_bounded),
+      cmocka_unit_test(grains_have_one_class),     cmocka_unit_test(starts_of_slots_are_known),
+      cmocka_unit_test(slabs_hold_what_they_say),  cmocka_unit_test(aligned_slots),
+      cmocka_unit_test(live_slots_are_counted),    cmocka_unit_test(caches_hold_a_share),
+      cmocka_unit_test(last_freed_is_first_taken), cmocka_unit_test(emptied_slabs_go_back),
+      cmocka_unit_test(sparse_slabs_stay),         cmocka_unit_test(full_slabs_are_used_again),
+      cmocka_unit_test(fullest_serve_first),       cmocka_unit_test(flushed_slabs_are_listed),
+      cmocka_unit_test(slabs_say_whose_they_are),  cmocka_unit_test(few_objects_lie_in_the_chunk_heap),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
