@@ -76,7 +76,8 @@ void fh_remote_give(fh_heap *mine, fh_heap *to, const char *call, void *pointer,
   }
   if (bytes > FH_REMOTE_SHARE && batch->to == to) {
     batch->room -= (int32_t)(fh_min(bytes, FH_REMOTE_BYTES) - FH_REMOTE_SHARE);
-    if (batch->room <= 0) {
+    int32_t ahead = batch->left * (int32_t)FH_REMOTE_SHARE; /* the node has taken for what it does not hold yet */
+    if (batch->room + ahead <= 0) {
       fh_remote_post(batch);
     }
   }
