@@ -105,12 +105,9 @@ static void *realloc_large(fh_span *span, void *pointer, size_t bytes) {
 }
 
 static void *realloc_block(void *pointer, size_t bytes) {
-  fh_span *span;
-  size_t usable = fh_usable_seen(pointer, &span);
-  if (fh_unlikely(usable == 0)) {
-    usable = fh_block_usable("realloc", pointer);
-    span = fh_arena_find(pointer);
-  }
+  fh_span *span = fh_arena_find(pointer);
+  size_t usable = fh_usable_seen(span, pointer);
+  usable = fh_likely(usable != 0) ? usable : fh_block_usable("realloc", pointer);
   switch (fh_span_kind_of(span)) {
     case FH_SPAN_SLAB: return realloc_slot(pointer, usable, bytes);
     case FH_SPAN_LARGE: return realloc_large(span, pointer, bytes);
@@ -194,8 +191,7 @@ int fh_posix_memalign(void **out, size_t alignment, size_t bytes) {
 }
 
 size_t fh_usable_size(const void *pointer) {
-  fh_span *span;
-  size_t usable = fh_usable_seen(pointer, &span);
+  size_t usable = fh_usable_seen(fh_arena_find(pointer), pointer);
   return fh_likely(usable != 0) || pointer == NULL ? usable : fh_block_usable("malloc_usable_size", pointer);
 }
 

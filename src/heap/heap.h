@@ -45,9 +45,9 @@ typedef struct fh_slabs {
   size_t early;     /* bytes that the chunk heap served in place of a first slab */
 } fh_slabs;
 
-/* Frees for one other heap (heap/remote.h). A cache line, so that its place is a shift. */
+/* Frees for one other heap (heap/remote.h): 64 bytes, so that its place is a shift. */
 typedef struct fh_batch {
-  struct fh_heap *open; /* `to` while the node has room; NULL: what comes next begins one */
+  struct fh_heap *open; /* `to` while the node has room: one comparison for both. NULL: what comes next begins one */
   void **at;            /* where in the node the next block is noted */
   void *newest;         /* what was freed last */
   uint16_t left;        /* blocks for which the node has room */
@@ -57,6 +57,8 @@ typedef struct fh_batch {
   void **node, **next;  /* the open node, and what it is to lead to */
   void **last;          /* the node that was made first */
 } fh_batch;
+
+_Static_assert(sizeof(void *) != 8 || sizeof(fh_batch) == 64, "its place is a shift");
 
 enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copied by fork */ };
 

@@ -11,16 +11,10 @@ void *fh_take_aligned(size_t alignment, size_t bytes);
 /* Takes in what others sent, coalesces, and gives empty slabs and stretches back; true: it is worth trying again. */
 bool fh_gather(void);
 
-/* What a slot or chunk in the first arena can hold, and its page. 0: it is something else, or has to be looked at more
- * closely (fh_block_usable). */
-fh_inline size_t fh_usable_seen(const void *pointer, fh_span **page) {
-  size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)fh_racy_load(fh_first_base));
-  if (fh_unlikely(offset >= fh_racy_load(fh_first_limit))) {
-    return 0;
-  }
-  fh_span *span = fh_racy_load(fh_first_spans) + (offset >> FH_PAGE_SHIFT);
-  unsigned kind = fh_span_kind_of(span);
-  *page = span;
+/* What the slot or chunk in this page can hold. 0: it is something else, or there is no such page; fh_block_usable
+ * looks more closely, and says what is wrong. */
+fh_inline size_t fh_usable_seen(const fh_span *span, const void *pointer) {
+  unsigned kind = fh_likely(span != NULL) ? fh_span_kind_of(span) : FH_SPAN_NONE;
   if (kind == FH_SPAN_SLAB) {
     return fh_slot_starts(span, pointer) ? fh_class_bytes(span->class) : 0;
   }

@@ -74,7 +74,6 @@ static fh_heap *empty_heap(void) {
   return heap;
 }
 
-/* Fills `count` slabs in turn: slot i lies in slab i / slots. */
 /* Without a division: every offset of every class. */
 static void starts_of_slots_are_known(void **state) {
   (void)state;
@@ -85,6 +84,7 @@ static void starts_of_slots_are_known(void **state) {
   }
 }
 
+/* Fills `count` slabs in turn: slot i lies in slab i / slots. */
 static void fill(size_t bytes, size_t count) {
   size_t each = slots_of(bytes);
   empty_heap();
