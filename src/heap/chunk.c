@@ -190,19 +190,28 @@ static void learn_from_reuse(fh_chunks *h) {
 /* Counting what waits in quick lists. */
 static uint64_t live_units(const fh_chunks *h) { return h->total_bytes / FH_UNIT - h->free_units; }
 
-static uint64_t budget(const fh_chunks *h) { return FH_CHUNK_RETAIN / FH_UNIT + live_units(h) / 16 + h->widened; }
+/* That many dirty units may stay in any case. */
+static uint64_t base(const fh_chunks *h) { return FH_CHUNK_RETAIN / FH_UNIT + live_units(h) / 16; }
 
-static void purge(fh_chunks *h, uint64_t target) {
-  uint64_t purged = purge_to(h, target) / FH_UNIT;
-  h->widened -= fh_min(h->widened, purged / 16);
+/* Beside them, for now. */
+static uint64_t beside(const fh_chunks *h) { return h->widened + h->trusted; }
+
+/* More than `most` are dirty, and what may stay beside them: that is purged down to 1 / `part`. */
+static fh_noinline void purge_surplus(fh_chunks *h, uint64_t most, unsigned part) {
+  learn_from_reuse(h);
+  if (h->dirty_units > most + beside(h)) {
+    h->trusted += fh_pages_trust((h->dirty_units - most - beside(h)) * FH_UNIT) / FH_UNIT;
+  }
+  if (h->dirty_units > most + beside(h)) {
+    uint64_t purged = purge_to(h, (most + beside(h)) / part) / FH_UNIT;
+    h->widened -= fh_min(h->widened, purged / 16);
+    h->trusted -= fh_min(h->trusted, purged / 2);
+  }
 }
 
 static void keep_budget(fh_chunks *h) {
-  if (h->dirty_units > budget(h)) {
-    learn_from_reuse(h);
-    if (h->dirty_units > budget(h)) {
-      purge(h, budget(h) / 2);
-    }
+  if (h->dirty_units > base(h) + beside(h)) {
+    purge_surplus(h, base(h), 2);
   }
 }
 
@@ -339,8 +348,7 @@ static void learn_patience(fh_chunks *h) {
 static void shrink(fh_chunks *h) {
   quick_flush_all(h);
   fh_cache_flush(h->heap);
-  learn_from_reuse(h);
-  purge(h, FH_CHUNK_RETAIN / FH_UNIT / 8 + h->widened);
+  purge_surplus(h, FH_CHUNK_RETAIN / FH_UNIT / 8, 1);
   learn_patience(h);
   h->mark_units = used_units(h);
 }

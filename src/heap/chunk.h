@@ -62,6 +62,7 @@ typedef struct fh_chunks {
   uint64_t reused;      /* purged units taken again since the last purge */
   char *ahead;          /* end of the memory asked for beyond what is used */
   uint64_t widened;     /* units the budget is wider for now, after ping-pong */
+  uint64_t trusted;     /* the same on trust (pages/pages.h) */
 } fh_chunks;
 
 /* bytes <= FH_CHUNK_MAX. *zero tells how many bytes at the start of the memory are not known to be zero, SIZE_MAX when

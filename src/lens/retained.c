@@ -256,14 +256,14 @@ static uint64_t runs_budget(unsigned percent) {
   fh_pages_counts now;
   fh_pages_read(&now);
   size_t widest = fh_max(FH_WIDEN_BYTES >> FH_PAGE_SHIFT, now.used);
-  size_t share = now.used * percent / 100, widened = fh_min(now.widened, widest);
+  size_t share = now.used * percent / 100, widened = fh_min(now.widened, widest) + now.trusted;
   return FH_RETAIN_BYTES + ((uint64_t)(share + widened) << FH_PAGE_SHIFT);
 }
 
 /* The share is of what was live when the budget was looked at; all stretches are more than that. */
 uint64_t fh_retained_holes_budget(const fh_heap *heap) {
   const fh_chunks *h = &heap->chunks;
-  return FH_CHUNK_RETAIN + h->total_bytes / 16 + fh_min(h->widened * FH_UNIT, FH_CHUNK_WIDEN);
+  return FH_CHUNK_RETAIN + h->total_bytes / 16 + fh_min(h->widened * FH_UNIT, FH_CHUNK_WIDEN) + h->trusted * FH_UNIT;
 }
 
 /* Nobody looks when a stretch is taken that was in use before, or the heap of a thread that has ended. */

@@ -118,13 +118,24 @@ static size_t live_pages(void) {
   return pages.now.used - fh_min(idle, pages.now.used);
 }
 
+static size_t trust = FH_TRUST_BYTES; /* atomic: what no budget has taken yet */
+
+size_t fh_pages_trust(size_t bytes) {
+  size_t left = __atomic_load_n(&trust, __ATOMIC_RELAXED), taken;
+  do {
+    taken = pages.retain == 0 ? 0 : fh_min(bytes, left);
+  } while (taken != 0 &&
+           !__atomic_compare_exchange_n(&trust, &left, left - taken, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+  return taken;
+}
+
 static size_t budget(void) {
   size_t base = FH_RETAIN_BYTES >> FH_PAGE_SHIFT, live = live_pages();
   size_t widest = fh_max(FH_WIDEN_BYTES >> FH_PAGE_SHIFT, live);
   if (pages.now.widened > widest) {
     change(&pages.now.widened, widest - pages.now.widened);
   }
-  return base + live * pages.retain / 100 + pages.now.widened;
+  return base + live * pages.retain / 100 + pages.now.widened + pages.now.trusted;
 }
 
 /* A turn of the clock is half of what is live, and what may be dirty, for that is taken before what was purged. What
@@ -313,6 +324,7 @@ static size_t purge_longest(void) {
   turn_clock();
   pages.purged[0] += count;
   change(&pages.now.widened, -fh_min(pages.now.widened, count / 16));
+  change(&pages.now.trusted, -fh_min(pages.now.trusted, count / 2));
   return count;
 }
 
@@ -336,6 +348,10 @@ static void keep_budget(void) {
   if (pages.now.dirty > most) {
     learn_from_reuse();
     most = budget();
+    if (pages.now.dirty > most) {
+      change(&pages.now.trusted, fh_pages_trust((pages.now.dirty - most) << FH_PAGE_SHIFT) >> FH_PAGE_SHIFT);
+      most = budget();
+    }
     while (pages.now.dirty > most && purge_to(most - most / 4) != 0) {
       most = budget();
     }
@@ -396,6 +412,7 @@ void fh_pages_read(fh_pages_counts *out) {
       .purged_pages = __atomic_load_n(&pages.now.purged_pages, __ATOMIC_RELAXED),
       .grows = __atomic_load_n(&pages.now.grows, __ATOMIC_RELAXED),
       .widened = __atomic_load_n(&pages.now.widened, __ATOMIC_RELAXED),
+      .trusted = __atomic_load_n(&pages.now.trusted, __ATOMIC_RELAXED),
   };
 }
 

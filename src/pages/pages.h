@@ -5,6 +5,7 @@
  *
  * Retention:  dirty pages <= FH_RETAIN_BYTES + retain % of the pages in use
  *                            (+ after ping-pong at most FH_WIDEN_BYTES, or as much as is in use)
+ *                            (+ of FH_TRUST_BYTES, which it shares with the chunk heaps)
  * holds after every free, by the thread that frees; the kernel is called with no lock held. */
 #ifndef FH_PAGES_PAGES_H
 #define FH_PAGES_PAGES_H
@@ -18,12 +19,17 @@
  * again at once. */
 #define FH_WIDEN_BYTES ((size_t)32 << 20)
 
+/* That much more, all budgets of the process together, until purges show that it gives memory back in earnest: a
+ * program is not to pay for what it is about to take again before anything is known of it. */
+#define FH_TRUST_BYTES ((size_t)8 << 20)
+
 typedef struct fh_pages_counts {
   size_t used;  /* pages handed out */
   size_t dirty; /* free pages with memory behind them */
   size_t clean; /* free pages without */
   size_t purges, purged_pages, grows;
-  size_t widened; /* pages the budget is wider for now */
+  size_t widened; /* pages the budget is wider for now, after ping-pong */
+  size_t trusted; /* the same on trust */
 } fh_pages_counts;
 
 /* `count` pages as one span whose start is a multiple of `align` pages (a power of two). Kind, start, pages and fresh
@@ -49,7 +55,11 @@ void fh_pages_read(fh_pages_counts *);
  * what is live. */
 void fh_pages_note_holes(int64_t bytes);
 
-/* Percent of the pages in use that may stay dirty. */
+/* Bytes that the budget of the caller may be wider on trust, `bytes` at most: what nobody has taken yet. They are not
+ * given back; half of what the caller purges comes off them. Lock-free. */
+size_t fh_pages_trust(size_t bytes);
+
+/* Percent of the pages in use that may stay dirty; with 0 nobody is trusted. */
 void fh_pages_set_retain(unsigned percent);
 /* Bytes that may be handed out at most; SIZE_MAX: no limit. */
 void fh_pages_set_limit(size_t bytes);
