@@ -275,10 +275,10 @@ fh_span *fh_pages_take(size_t count, size_t align, fh_span_kind kind) {
 
 /* Retention. */
 
-/* Each purged page that is taken again was purged in vain: twice as much more is kept from now on, up to a ceiling (see
- * budget). What is purged and not taken again slowly takes the widening back. */
+/* Each purged page that is taken again was purged in vain: four times as much more is kept from now on, up to a ceiling
+ * (see budget). What is purged and not taken again slowly takes the widening back. */
 static void learn_from_reuse(void) {
-  change(&pages.now.widened, 2 * pages.reused);
+  change(&pages.now.widened, 4 * pages.reused);
   pages.reused = 0;
 }
 
