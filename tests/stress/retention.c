@@ -132,12 +132,22 @@ static void look_at_idle(void) {
   }
 }
 
+/* What is trusted is shared out once. */
+static void look_at_trust(const fh_pages_counts *pages) {
+  uint64_t sum = (uint64_t)pages->trusted << FH_PAGE_SHIFT;
+  for (const fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
+    sum += heap->chunks.trusted * FH_UNIT;
+  }
+  REQUIRE(sum <= FH_TRUST_BYTES);
+}
+
 static fh_retained look(void) {
   uint64_t most[FH_KEEPERS], unknown = unknown_most();
   fh_retained now;
   fh_pages_counts pages;
   fh_pages_read(&pages);
   REQUIRE(pages.widened <= fh_max(FH_WIDEN_BYTES >> FH_PAGE_SHIFT, pages.used));
+  look_at_trust(&pages);
   REQUIRE(fh_retained_read(&now));
   fh_retained_budgets(most, PERCENT);
   for (unsigned i = 0; i < FH_KEEPERS; i++) {

@@ -16,14 +16,14 @@ static void take_and_give(size_t bytes) {
   fh_pages_give(span);
 }
 
-static void nobody_is_trusted_with_nothing(void **state) {
+static void retain_0_trusts_nobody(void **state) {
   (void)state;
   fh_pages_set_retain(0);
   assert_int_equal(fh_pages_trust(1), 0);
   fh_pages_set_retain(10);
 }
 
-enum { EACH = 64 << 10 }; /* a chunk: what the heap purges it purges at once */
+enum { EACH = 64 << 10 }; /* a chunk too long for the quick lists: a free makes a hole at once */
 
 /* Takes chunks and gives every other one back: the holes do not join, and all stretches stay. */
 static void make_holes(fh_chunks *h, void **at, int count) {
@@ -82,7 +82,7 @@ static void trust_of_a_chunk_heap_ends(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(nobody_is_trusted_with_nothing), /* in this order: what is trusted comes once */
+      cmocka_unit_test(retain_0_trusts_nobody), /* in this order: what is trusted comes once */
       cmocka_unit_test(small_programs_do_not_purge),
       cmocka_unit_test(trust_ends),
       cmocka_unit_test(trust_of_a_chunk_heap_ends),
