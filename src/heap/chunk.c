@@ -190,13 +190,14 @@ static void learn_from_reuse(fh_chunks *h) {
 /* Counting what waits in quick lists. */
 static uint64_t live_units(const fh_chunks *h) { return h->total_bytes / FH_UNIT - h->free_units; }
 
-/* That many dirty units may stay in any case. */
+/* Dirty units that may stay in any case. */
 static uint64_t base(const fh_chunks *h) { return FH_CHUNK_RETAIN / FH_UNIT + live_units(h) / 16; }
 
-/* Beside them, for now. */
+/* Those that may stay beside them for now. */
 static uint64_t beside(const fh_chunks *h) { return h->widened + h->trusted; }
 
-/* More than `most` are dirty, and what may stay beside them: that is purged down to 1 / `part`. */
+/* Where `most` dirty units, and what may stay beside them, are not enough, more is taken on trust; where that is not
+ * enough either, what is dirty is purged down to 1 / `part` of what may stay. */
 static fh_noinline void purge_surplus(fh_chunks *h, uint64_t most, unsigned part) {
   learn_from_reuse(h);
   if (h->dirty_units > most + beside(h)) {

@@ -5,7 +5,7 @@
  *
  * Retention:  dirty pages <= FH_RETAIN_BYTES + retain % of the pages in use
  *                            (+ after ping-pong at most FH_WIDEN_BYTES, or as much as is in use)
- *                            (+ of FH_TRUST_BYTES, which it shares with the chunk heaps)
+ *                            (+ what it has taken of FH_TRUST_BYTES, which the chunk heaps share)
  * holds after every free, by the thread that frees; the kernel is called with no lock held. */
 #ifndef FH_PAGES_PAGES_H
 #define FH_PAGES_PAGES_H
