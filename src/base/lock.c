@@ -23,6 +23,14 @@ void fh_lock_take(fh_lock *lock) {
   pthread_mutex_lock(&lock->mutex);
 }
 
+bool fh_lock_try(fh_lock *lock) {
+  bool taken = pthread_mutex_trylock(&lock->mutex) == 0;
+  if (taken) {
+    note_take(lock);
+  }
+  return taken;
+}
+
 void fh_lock_drop(fh_lock *lock) {
   note_drop(lock);
   pthread_mutex_unlock(&lock->mutex);

@@ -4,6 +4,7 @@
 #include "heap/chunk_ops.h"
 #include "heap/heap.h"
 #include "heap/quick.h"
+#include "heap/sleeper.h"
 #include "os/os.h"
 
 /* A rest shorter than this stays with the chunk: slabs serve what would fit it. */
@@ -106,6 +107,7 @@ static size_t stretch_pages(const fh_chunks *h, uint64_t units) {
 }
 
 static bool stretch_add(fh_chunks *h, uint64_t units) {
+  fh_sleeper_any_help();
   size_t count = stretch_pages(h, units);
   size_t least = fh_round_up((size_t)(units + 2) * FH_UNIT, FH_PAGE_SIZE) >> FH_PAGE_SHIFT;
   fh_span *span = fh_pages_take(count, 1, FH_SPAN_CHUNKS);

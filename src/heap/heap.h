@@ -11,14 +11,19 @@
 #define FH_STRETCH_MOST ((size_t)512 << 10)
 #define FH_REMOTE_MOST 4
 #define FH_EARLY_BYTES ((size_t)128)
+#define FH_SLEEP_BYTES ((size_t)128 << 10)
+#define FH_SLEEP_TIME 0
 #else
 #define FH_STRETCH_LEAST ((size_t)1 << 20)
 #define FH_STRETCH_MOST ((size_t)32 << 20)
 #define FH_REMOTE_MOST 64 /* frees in a batch */
 #define FH_EARLY_BYTES ((size_t)1 << 10)
+#define FH_SLEEP_BYTES ((size_t)1 << 20) /* sent and not looked at: the thread may sleep */
+#define FH_SLEEP_TIME 30                 /* milliseconds since then: more than a processor is taken from a thread */
 #endif
 #define FH_CHUNK_RETAIN ((size_t)256 << 10) /* dirty bytes in big holes of a heap, beside 1/16 of its live bytes */
 #define FH_ORPHANS_RETAIN ((size_t)4 << 20) /* the same in the heaps of threads that have ended, all together */
+#define FH_SLEEP_RETAIN ((size_t)256 << 10) /* dirty bytes in what was sent to a thread that sleeps */
 #define FH_CHUNK_WIDEN ((size_t)4 << 20)    /* that much more at most while purging proves to be wasted work */
 #define FH_REMOTE_BYTES ((size_t)64 << 10)  /* bytes in a batch */
 #define FH_REMOTE_SHARE (FH_REMOTE_BYTES / FH_REMOTE_MOST)
@@ -38,9 +43,8 @@ typedef struct fh_cache {
  * free slots. */
 typedef struct fh_slabs {
   fh_hole partial[FH_FULLNESS];
-  fh_hole full;
   fh_span *growing; /* the one that has slots not carved yet; NULL: none */
-  size_t count;     /* slabs of this class, all on a list */
+  size_t count;     /* slabs of this class */
   size_t out;       /* slots that are in no slab's list: with the program, in the cache, on their way home */
   size_t early;     /* bytes that the chunk heap served in place of a first slab */
 } fh_slabs;
@@ -60,6 +64,16 @@ typedef struct fh_batch {
 
 _Static_assert(sizeof(void *) != 8 || sizeof(fh_batch) == 64, "its place is a shift");
 
+/* What was sent and nobody has looked for: others have sorted it, under the lock of heap/sleeper.c. */
+typedef struct fh_sorted {
+  void **nodes;                 /* not sorted yet */
+  fh_hole slabs, due;           /* heads of lists: slabs with slots that were sent, those of which to purge some */
+  uint64_t dirty;               /* bytes of it that could be purged, and were not */
+  struct fh_sent_chunk *chunks; /* the first of a list */
+  void *loose;                  /* a list through first words */
+  uint32_t gone[FH_CLASSES];    /* slabs that went back whole, and are in the counts of the heap still */
+} fh_sorted;
+
 enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copied by fork */ };
 
 typedef struct fh_heap {
@@ -75,9 +89,13 @@ typedef struct fh_heap {
   /* What other threads write has a line of its own. */
   _Alignas(64) void **inbox; /* atomic: batches posted by other threads */
   int state;                 /* atomic */
+  int sleeps, waits;         /* atomic: something was sorted; much is not, and the thread does not look */
+  uint64_t silent;           /* atomic: when much had been sent, fh_os_milliseconds; 0: not yet */
+  size_t sent;               /* atomic: bytes posted since the thread looked, a small block counts as FH_REMOTE_SHARE */
   struct fh_heap *next;      /* all heaps ever made */
   struct fh_heap *next_orphan;
-  size_t rests;                  /* of an orphan: its part of what all of them keep, in bytes */
+  size_t rests; /* of an orphan: its part of what all of them keep, in bytes */
+  _Alignas(64) fh_sorted sorted;
   _Alignas(64) fh_chunks chunks; /* last: its bins are large and mostly untouched */
 } fh_heap;
 
@@ -93,6 +111,7 @@ void *fh_slab_return(fh_heap *, unsigned class, void *first,
                      unsigned count); /* from a cache; what follows in the list */
 /* What lies from first to last in one list goes back to its slab. */
 void fh_slab_splice(fh_heap *, fh_span *, void *first, void *last, int count);
+void fh_slab_gone(fh_heap *, unsigned class, unsigned count); /* so many, full ones, went back without this thread */
 /* Stops the program with one line when it is not a slot that may be freed, as far as it can be told without a search.
  * `newest` is what the cache of the class got last. */
 void fh_slab_check(const char *call, const void *newest, const fh_span *, const void *pointer);
@@ -136,7 +155,7 @@ void fh_remote_post_one(fh_heap *to, void *pointer); /* for a thread without a h
 void fh_remote_post_all(fh_heap *);
 void fh_remote_some(fh_heap *);   /* frees some of what others have posted */
 bool fh_remote_drain(fh_heap *);  /* all of it; false: there was none */
-void fh_remote_reap(fh_heap *);   /* the same for an orphan */
+void fh_remote_reap(fh_heap *);   /* the same if it is an orphan */
 void fh_orphan_settle(fh_heap *); /* after frees into an orphan: keeps what all of them together may, no more */
 void fh_orphans_lock(void);
 void fh_orphans_unlock(void);

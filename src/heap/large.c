@@ -2,6 +2,7 @@
 
 #include "base/bits.h"
 #include "base/fatal.h"
+#include "heap/sleeper.h"
 #include "os/os.h"
 
 /* Below this a copy is cheaper than the kernel's work on page tables. */
@@ -10,6 +11,7 @@
 static size_t pages_for(size_t bytes) { return (bytes + FH_PAGE_SIZE - 1) >> FH_PAGE_SHIFT; }
 
 void *fh_large_take(size_t alignment, size_t bytes, bool *zero) {
+  fh_sleeper_any_help();
   size_t align = fh_max(alignment >> FH_PAGE_SHIFT, 1);
   fh_span *span = fh_pages_take(fh_max(pages_for(bytes), 1), align, FH_SPAN_LARGE);
   if (span == NULL) {

@@ -7,6 +7,9 @@
 
 #include "base/lock.h"
 #include "heap/fast.h"
+#include "heap/sleeper.h"
+
+enum { QUANTUM_MOST = 1 << 20 };
 
 static fh_lock orphans = FH_LOCK(FH_RANK_ORPHANS);
 
@@ -23,20 +26,27 @@ static void close_node(fh_batch *batch) {
   batch->last_held = batch->node == batch->last ? (uint16_t)held : batch->last_held;
 }
 
+/* Bytes that were noted; those of a node that is open still have been taken off for all of it. */
+static size_t bytes_in(const fh_batch *batch) {
+  return FH_REMOTE_BYTES - (size_t)batch->room - batch->left * FH_REMOTE_SHARE;
+}
+
 void fh_remote_post(fh_batch *batch) {
   fh_heap *to = batch->to;
   if (to == NULL) {
     return;
   }
+  size_t sent = __atomic_add_fetch(&to->sent, bytes_in(batch), __ATOMIC_RELAXED);
   close_node(batch);
   void **before = __atomic_load_n(&to->inbox, __ATOMIC_RELAXED);
   do {
     batch->last[0] = (void *)((uintptr_t)before | batch->last_held);
   } while (!__atomic_compare_exchange_n(&to->inbox, &before, batch->node, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
   *batch = (fh_batch){0};
-  if (__atomic_load_n(&to->state, __ATOMIC_SEQ_CST) == FH_HEAP_ORPHAN) {
-    fh_remote_reap(to);
+  if (sent >= FH_SLEEP_BYTES) {
+    fh_sleeper_sort(to);
   }
+  fh_remote_reap(to);
 }
 
 void fh_remote_full(fh_batch *batch) {
@@ -85,6 +95,7 @@ void fh_remote_give(fh_heap *mine, fh_heap *to, const char *call, void *pointer,
 
 void fh_remote_post_one(fh_heap *to, void *pointer) {
   fh_batch batch = {.to = to, .node = pointer, .at = (void **)pointer + 1, .last = pointer};
+  batch.room = (int32_t)(FH_REMOTE_BYTES - FH_REMOTE_SHARE);
   fh_remote_post(&batch);
 }
 
@@ -94,7 +105,7 @@ void fh_remote_post_all(fh_heap *heap) {
   }
 }
 
-static fh_cold _Noreturn void damaged(const void *block) {
+fh_cold _Noreturn void fh_remote_damaged(const void *block) {
   fh_fatal("free", block, "another thread's list of freed blocks is damaged: double free, or a write to freed memory");
 }
 
@@ -103,7 +114,7 @@ fh_inline void **read_link(void **node, unsigned *count) {
   uintptr_t link = (uintptr_t)node[0];
   *count = (unsigned)(link & FH_NODE_COUNT) + 1;
   if (fh_unlikely(*count > FH_NODE_MOST + 1)) {
-    damaged(node);
+    fh_remote_damaged(node);
   }
   return (void **)(link & ~(uintptr_t)FH_NODE_COUNT);
 }
@@ -124,7 +135,7 @@ static void **open_node(void **node, unsigned *count) {
   for (unsigned i = 1; i < *count; i++) {
     __builtin_prefetch(node[i], 1);
     if (fh_unlikely(node[i] == node)) {
-      damaged(node);
+      fh_remote_damaged(node);
     }
   }
   node[0] = node;
@@ -136,7 +147,7 @@ static void **open_node(void **node, unsigned *count) {
 fh_inline fh_span *span_of_mine(const fh_heap *heap, const void *block) {
   fh_span *span = fh_arena_find(block);
   if (fh_unlikely(span == NULL || fh_span_heap(span) != heap)) {
-    damaged(block);
+    fh_remote_damaged(block);
   }
   return span;
 }
@@ -201,20 +212,29 @@ static unsigned take_in(fh_heap *heap) {
 static bool inbox_is_empty(fh_heap *heap) { return __atomic_load_n(&heap->inbox, __ATOMIC_SEQ_CST) == NULL; }
 
 static void **inbox_empty(fh_heap *heap) {
-  return inbox_is_empty(heap) ? NULL : __atomic_exchange_n(&heap->inbox, NULL, __ATOMIC_SEQ_CST);
+  if (inbox_is_empty(heap)) {
+    return NULL;
+  }
+  fh_sleeper_looks(heap);
+  return __atomic_exchange_n(&heap->inbox, NULL, __ATOMIC_SEQ_CST);
 }
 
 /* As many as one call can bear. When that leaves some over they are twice as many the next time, so that others cannot
- * post faster for long than this thread frees. */
+ * post faster for long than this thread frees. What others have sorted while it slept comes first. */
 void fh_remote_some(fh_heap *heap) {
-  if (heap->taken_in == NULL) {
+  unsigned done = 0;
+  if (fh_unlikely(fh_sleeper_any(heap))) {
+    for (unsigned some; done < heap->quantum && (some = fh_sleeper_some(heap)) != 0;) {
+      done += some;
+    }
+  } else if (heap->taken_in == NULL) {
     heap->taken_in = inbox_empty(heap);
     heap->quantum = FH_REMOTE_QUANTUM;
   }
-  for (unsigned done = 0; done < heap->quantum && heap->taken_in != NULL;) {
+  while (done < heap->quantum && heap->taken_in != NULL) {
     done += take_in(heap);
   }
-  heap->quantum *= 2;
+  heap->quantum = (unsigned)fh_min(2 * (size_t)heap->quantum, QUANTUM_MOST);
 }
 
 bool fh_remote_drain(fh_heap *heap) {
@@ -223,12 +243,22 @@ bool fh_remote_drain(fh_heap *heap) {
     for (; heap->taken_in != NULL; some = true) {
       take_in(heap);
     }
-    heap->taken_in = inbox_empty(heap);
-  } while (heap->taken_in != NULL);
+    if (fh_sleeper_any(heap)) {
+      fh_sleeper_some(heap);
+      some = true;
+    }
+    if (heap->taken_in == NULL) {
+      heap->taken_in = inbox_empty(heap);
+    }
+  } while (heap->taken_in != NULL || fh_sleeper_any(heap));
+  fh_sleeper_looks(heap);
   return some;
 }
 
 void fh_remote_reap(fh_heap *heap) {
+  if (__atomic_load_n(&heap->state, __ATOMIC_SEQ_CST) != FH_HEAP_ORPHAN) {
+    return;
+  }
   fh_orphans_lock();
   if (__atomic_load_n(&heap->state, __ATOMIC_SEQ_CST) == FH_HEAP_ORPHAN) {
     fh_remote_drain(heap);

@@ -43,6 +43,9 @@ fh_inline void fh_remote_note(fh_batch *batch, void *pointer) {
 /* Any block; `bytes` is what it can hold. */
 void fh_remote_give(fh_heap *mine, fh_heap *to, const char *call, void *pointer, size_t bytes);
 
+/* One line, and the end. */
+fh_cold _Noreturn void fh_remote_damaged(const void *block);
+
 /* The blocks of a node, itself first, into `blocks`; *count of them. Returns the next node. */
 void **fh_remote_read(void **node, void *blocks[FH_NODE_MOST + 1], unsigned *count);
 

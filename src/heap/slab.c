@@ -7,10 +7,13 @@
  * takes all free slots of a slab at once, without looking at them, and gives slots back in batches (heap/cache.c).
  *
  *   state  on the list            countdown counts slots given back until
- *   FULL   slabs.full             a sixteenth of the slots: then it is partial
- *   0..3   slabs.partial[state]   used slots reach the next quarter below, at last 0: the page goes back */
+ *   FULL   none                   a sixteenth of the slots: then it is partial
+ *   0..3   slabs.partial[state]   used slots reach the next quarter below, at last 0: the page goes back
+ *
+ * A slab whose slots are all out is on no list, so that it can go without its thread (heap/sleeper.h). */
 #include "base/fatal.h"
 #include "heap/heap.h"
+#include "heap/sleeper.h"
 #include "os/os.h"
 
 /* A class with that many slabs will fill the next one too: its memory is asked for at once. The last of so many is
@@ -35,7 +38,6 @@ static void list_remove(fh_span *slab) {
 void fh_slab_start(fh_heap *heap) {
   for (unsigned class = 0; class < FH_CLASSES; class ++) {
     fh_slabs *slabs = &heap->slabs[class];
-    slabs->full = (fh_hole){&slabs->full, &slabs->full};
     for (unsigned q = 0; q < FH_FULLNESS; q++) {
       slabs->partial[q] = (fh_hole){&slabs->partial[q], &slabs->partial[q]};
     }
@@ -60,10 +62,23 @@ size_t fh_slab_live(const fh_span *slab) {
                                    : slab->state * step_of(slots) + (unsigned)count;
 }
 
-static void list_full(fh_heap *heap, fh_span *slab) {
+static void set_full(fh_span *slab) {
   slab->state = STATE_FULL;
   slab->countdown = (int16_t)full_gives(slab->u.slab.slots);
-  list_push(&heap->slabs[slab->class].full, slab);
+}
+
+static void strike(fh_heap *heap, fh_slabs *slabs, unsigned count) {
+  slabs->count -= count;
+  if (slabs->count == 0) {
+    slabs->early = 0;
+  }
+  heap->slab_count -= count;
+  heap->slab_gives += count;
+}
+
+void fh_slab_gone(fh_heap *heap, unsigned class, unsigned count) {
+  heap->slabs[class].out -= (size_t)count * fh_classes[class].slots;
+  strike(heap, &heap->slabs[class], count);
 }
 
 static void give_page(fh_heap *heap, fh_span *slab) {
@@ -71,11 +86,7 @@ static void give_page(fh_heap *heap, fh_span *slab) {
   if (slabs->growing == slab) {
     slabs->growing = NULL;
   }
-  if (--slabs->count == 0) {
-    slabs->early = 0;
-  }
-  heap->slab_count--;
-  heap->slab_gives++;
+  strike(heap, slabs, 1);
   fh_pages_give(slab);
 }
 
@@ -95,7 +106,9 @@ static fh_noinline void slab_event(fh_heap *heap, fh_span *slab) {
   if (fh_unlikely(live > slab->u.slab.carved)) {
     freed_twice(slab->free); /* more came back than were ever out */
   }
-  list_remove(slab);
+  if (slab->state != STATE_FULL) {
+    list_remove(slab);
+  }
   if (live == 0) {
     give_page(heap, slab);
   } else {
@@ -176,6 +189,7 @@ static void *carve(fh_slabs *slabs, fh_span *slab, unsigned *count) {
 }
 
 static fh_span *slab_make(fh_heap *heap, unsigned class) {
+  fh_sleeper_any_help();
   fh_span *slab = fh_pages_take(1, 1, FH_SPAN_SLAB);
   if (slab != NULL) {
     slab->class = (uint8_t) class;
@@ -191,7 +205,7 @@ static fh_span *slab_make(fh_heap *heap, unsigned class) {
     if (++heap->slabs[class].count >= POPULATE_COUNT && slab->fresh) {
       fh_os_populate(slab->start, FH_PAGE_SIZE);
     }
-    list_full(heap, slab);
+    set_full(slab);
   }
   return slab;
 }
@@ -206,7 +220,7 @@ static void *take_partial(fh_heap *heap, unsigned class, unsigned *count) {
       *count = slab->u.slab.carved - (unsigned)fh_slab_live(slab);
       list_remove(slab);
       slab->free = NULL;
-      list_full(heap, slab);
+      set_full(slab);
       return first;
     }
   }

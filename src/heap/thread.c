@@ -4,6 +4,7 @@
 #include "heap/count.h"
 #include "heap/fast.h"
 #include "heap/settings.h"
+#include "heap/sleeper.h"
 #include "os/os.h"
 #include "pages/meta.h"
 
@@ -23,6 +24,7 @@ static fh_heap *heap_make(void) {
   }
   fh_slab_start(heap);
   heap->chunks.heap = heap;
+  heap->quantum = FH_REMOTE_QUANTUM;
   heap->number = (uint16_t)__atomic_fetch_add(&heaps_made, 1, __ATOMIC_RELAXED);
   heap->next = __atomic_load_n(&all_heaps, __ATOMIC_RELAXED);
   while (!__atomic_compare_exchange_n(&all_heaps, &heap->next, heap, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
@@ -149,6 +151,7 @@ void fh_heap_return(fh_heap *heap) {
 
 void fh_heap_fork_prepare(void) {
   fh_orphans_lock();
+  fh_sleepers_lock();
   fh_pages_lock();
   fh_meta_lock();
 }
@@ -156,12 +159,14 @@ void fh_heap_fork_prepare(void) {
 void fh_heap_fork_parent(void) {
   fh_meta_unlock();
   fh_pages_unlock();
+  fh_sleepers_unlock();
   fh_orphans_unlock();
 }
 
 void fh_heap_fork_child(void) {
   fh_meta_reset_lock();
   fh_pages_fork_child();
+  fh_sleepers_reset_lock();
   fh_orphans_reset_lock();
   for (fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
     if (heap != fh_this.heap && heap->state == FH_HEAP_LIVE) {

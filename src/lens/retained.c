@@ -4,6 +4,7 @@
 #include "heap/chunk_ops.h"
 #include "heap/heap.h"
 #include "heap/remote.h"
+#include "heap/sleeper.h"
 #include "os/os.h"
 
 const char *const fh_keeper_names[FH_KEEPERS] = {
@@ -157,6 +158,8 @@ static void read_sent(const reading *r, const void *block) {
   add_dead(r, block, slot ? fh_class_bytes(span->class) : fh_chunk_usable(block), FH_KEPT_SENT);
 }
 
+static void read_sorted(void *arg, const void *block) { read_sent(arg, block); }
+
 static void read_nodes(const reading *r, void **node) {
   void *blocks[FH_NODE_MOST + 1];
   for (unsigned count; node != NULL;) {
@@ -190,6 +193,7 @@ static void read_heap(const reading *r, const fh_heap *heap) {
   }
   read_nodes(r, __atomic_load_n(&heap->inbox, __ATOMIC_ACQUIRE));
   read_nodes(r, heap->taken_in);
+  fh_sleeper_visit(heap, read_sorted, (void *)(uintptr_t)r);
   r->out->believed[FH_KEPT_HOLES] += heap->chunks.dirty_units * FH_UNIT;
 }
 

@@ -3,6 +3,7 @@
 
 #include "heap/count.h"
 #include "heap/heap.h"
+#include "heap/sleeper.h"
 #include "os/os.h"
 #include "pages/meta.h"
 
@@ -25,15 +26,16 @@ void fh_stats(fh_heap_stats *out) {
   fh_pages_read(&counts);
   fh_os_read_usage(&usage);
   fh_count_read(&counted);
+  size_t metadata = fh_meta_bytes() + fh_sleeper_table_bytes();
   *out = (fh_heap_stats){
-      .committed = fh_arena_committed() + fh_meta_bytes(),
+      .committed = fh_arena_committed() + metadata,
       .resident = resident_in_arenas(),
       .used_pages = (uint64_t)counts.used << FH_PAGE_SHIFT,
       .kept_dirty = (uint64_t)counts.dirty << FH_PAGE_SHIFT,
       .clean = (uint64_t)counts.clean << FH_PAGE_SHIFT,
       .purges = counts.purges,
       .purged = (uint64_t)counts.purged_pages << FH_PAGE_SHIFT,
-      .metadata = fh_meta_bytes(),
+      .metadata = metadata,
       .requested = counted.requested,
       .usable = counted.usable,
       .peak_requested = counted.peak_requested,

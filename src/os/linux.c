@@ -16,6 +16,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -233,3 +234,9 @@ void fh_os_read_usage(fh_os_usage *usage) {
 }
 
 const char *fh_os_setting(const char *name) { return secure_getenv(name); }
+
+uint64_t fh_os_milliseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now); /* cannot fail, nor set errno: Linux has it since 2.6.32 */
+  return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + 1;
+}

@@ -46,6 +46,9 @@ typedef struct fh_os_usage {
 } fh_os_usage;
 void fh_os_read_usage(fh_os_usage *);
 
+/* Of a clock that never goes back and is cheap to read: it moves every few milliseconds. Never 0. */
+uint64_t fh_os_milliseconds(void);
+
 /* The environment, or NULL in a set-user-id program, where it is not to be trusted. */
 const char *fh_os_setting(const char *name);
 

@@ -8,6 +8,7 @@
 #include "freehold/freehold.h"
 #include "heap/fast.h"
 #include "heap/remote.h"
+#include "heap/sleeper.h"
 #include "unit/slabs.h"
 
 /* A thread that does one thing at a time, as the test tells it: it must not fail a test itself. */
@@ -148,7 +149,8 @@ static size_t heaps(void) {
 
 static int start(void **state) {
   (void)state;
-  fh_free(fh_malloc(1)); /* this thread has its heap */
+  fh_sleep_time = UINT64_MAX; /* what is sent stays where it is */
+  fh_free(fh_malloc(1));      /* this thread has its heap */
   fh_trim(0);
   fh_cache_flush(fh_heap_mine());
   return 0;

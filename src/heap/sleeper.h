@@ -1,0 +1,83 @@
+/* What is sent to a heap whose thread does not look: it sleeps, or computes, and may do so for ever.
+ *
+ * Nobody else may touch its slabs and holes, for it may wake at any time. But a block that was freed and has not come
+ * home is nobody's: neither the program nor the thread will touch it before it comes. So when much was sent and the
+ * thread has not looked for a while, those who send, or take pages, sort it under one lock, a little at a time:
+ *
+ *   inbox -> nodes -> slots, a bit for each in a table     all of a slab: its page goes back to the page runs
+ *                                                          all in a page of the kernel's: it is purged
+ *                  -> chunks, in a list                    side by side: from the third on the inner ones are one, and
+ *                                                          the kernel's pages in it are purged
+ *                  -> loose: chunks too short for the list, and slots when there is no memory for a table
+ *
+ *   chunks that were sent    | head | end ... | head | inner ................ | head | end ... | head | in use
+ *                            ^ the thread writes there when what lies before   ^ nobody does      ^ the thread again
+ *                              is freed or taken
+ *
+ * A slab can go because its thread has no slot of it, in use, in a cache or in its list: all were sent, and a slab
+ * without a free slot is on none of the thread's lists. When the thread looks again it takes back some with each slow
+ * call, and strikes the slabs that are gone off its counts. */
+#ifndef FH_HEAP_SLEEPER_H
+#define FH_HEAP_SLEEPER_H
+
+#include "heap/heap.h"
+
+/* Milliseconds: a thread that only lost its processor is back before. Tests change it. */
+extern fh_hidden uint64_t fh_sleep_time;
+
+/* After a post, when much has been sent: sorts some of it if the thread has not looked for fh_sleep_time. */
+void fh_sleeper_sort(fh_heap *to);
+
+/* Before pages are taken: sorts some of what was sent to any heap, for those who sent may be done. */
+extern fh_hidden size_t fh_sleepers_waiting;
+void fh_sleeper_help(void);
+fh_inline void fh_sleeper_any_help(void) {
+  if (fh_unlikely(__atomic_load_n(&fh_sleepers_waiting, __ATOMIC_RELAXED) != 0)) {
+    fh_sleeper_help();
+  }
+}
+
+/* The heap's thread looks, or who holds the orphan lock. */
+void fh_sleeper_waits(fh_heap *, int waits);
+fh_inline void fh_sleeper_looks(fh_heap *heap) {
+  __atomic_store_n(&heap->sent, 0, __ATOMIC_RELAXED);
+  __atomic_store_n(&heap->silent, 0, __ATOMIC_RELAXED);
+  if (fh_unlikely(__atomic_load_n(&heap->waits, __ATOMIC_RELAXED) != 0)) {
+    fh_sleeper_waits(heap, 0);
+  }
+}
+
+/* Whether something was sorted and is not taken back. Sequentially consistent with the state of an orphan, as posts are
+ * (heap/remote.c). */
+fh_inline bool fh_sleeper_any(const fh_heap *heap) { return __atomic_load_n(&heap->sleeps, __ATOMIC_SEQ_CST) != 0; }
+
+/* Takes back some of it: how many blocks. */
+unsigned fh_sleeper_some(fh_heap *);
+
+/* Every block that was sorted and not taken back, and the nodes that wait to be. Of a heap that nobody uses now. */
+void fh_sleeper_visit(const fh_heap *, void (*visit)(void *arg, const void *block), void *arg);
+
+/* Bytes committed for the tables of what was sent; little of them is ever touched. */
+size_t fh_sleeper_table_bytes(void);
+
+void fh_sleepers_lock(void);
+void fh_sleepers_unlock(void);
+void fh_sleepers_reset_lock(void);
+
+/* A chunk that was sent, sorted (sleeper_chunks.c): written into it. */
+typedef struct fh_sent_chunk {
+  struct fh_sent_chunk *next;
+  uintptr_t mark; /* in the second word of every block that was sorted, but for slots in a table */
+  struct fh_sent_chunk *prev;
+  uint64_t dirty; /* of an inner chunk: bytes that were not purged yet, and 1; else 0 */
+} fh_sent_chunk;
+
+/* Adds a chunk to heap->sorted.chunks, and joins it to its neighbours there. */
+void fh_sleeper_chunk(fh_heap *to, void *user);
+
+/* What tells a chunk that was sorted from all others. It is taken off before the block can be anything else. */
+fh_inline uintptr_t fh_sleeper_mark(const fh_heap *heap, const void *block) {
+  return (uintptr_t)block ^ ((uintptr_t)heap * (uintptr_t)UINT64_C(0x9E3779B97F4A7C15));
+}
+
+#endif

@@ -1,0 +1,122 @@
+/* Chunks that were sent to a sleeper (heap/sleeper.h), coalesced where they lie side by side without a word to the one
+ * they belong to. */
+#include "base/bits.h"
+#include "heap/chunk_ops.h"
+#include "heap/sleeper.h"
+#include "os/os.h"
+
+/* Bytes of an inner chunk that are worth a call to the kernel: as in holes. */
+enum { PURGE_LEAST = FH_BIG_UNITS * FH_UNIT };
+
+static fh_sent_chunk *sent_of(fh_chunk *c) { return chunk_user(c); }
+
+static void list_push(fh_heap *to, fh_sent_chunk *chunk) {
+  chunk->next = to->sorted.chunks;
+  chunk->prev = NULL;
+  if (chunk->next != NULL) {
+    chunk->next->prev = chunk;
+  }
+  to->sorted.chunks = chunk;
+}
+
+static void list_leave(fh_heap *to, fh_sent_chunk *chunk) {
+  if (chunk->prev != NULL) {
+    chunk->prev->next = chunk->next;
+  } else {
+    to->sorted.chunks = chunk->next;
+  }
+  if (chunk->next != NULL) {
+    chunk->next->prev = chunk->prev;
+  }
+}
+
+/* A word that a program may be writing, without a word to the thread sanitizer. */
+#if FH_TSAN
+__attribute__((no_sanitize("thread")))
+#endif
+static uintptr_t
+word_of_another(const uintptr_t *place) {
+  return __atomic_load_n(place, __ATOMIC_RELAXED);
+}
+
+/* Whether that chunk is on the list. It may be anybody's, and be written to meanwhile: only what was sorted holds its
+ * own mark. One that is too short for the list holds one too, and the END of a stretch has nothing behind it. */
+static bool is_sent(const fh_heap *to, fh_chunk *c) {
+  uint64_t units = chunk_length(c);
+  if (units * FH_UNIT < sizeof(fh_sent_chunk) + FH_CHUNK_HEAD) {
+    return false;
+  }
+  return word_of_another(&sent_of(c)->mark) == fh_sleeper_mark(to, sent_of(c));
+}
+
+/* The neighbours on the list; NULL: not there. What a head says of the chunk before is as old as it may be, when that
+ * one was not sent. */
+static fh_chunk *sent_after(const fh_heap *to, fh_chunk *c) {
+  fh_chunk *next = chunk_next(c);
+  return is_sent(to, next) ? next : NULL;
+}
+
+static fh_chunk *sent_before(const fh_heap *to, fh_chunk *c) {
+  bool first = chunk_before_length(c) == 0;
+  return !first && is_sent(to, chunk_before(c)) ? chunk_before(c) : NULL;
+}
+
+static bool is_inner(fh_chunk *c) { return sent_of(c)->dirty != 0; }
+
+static uint64_t dirty_bytes(fh_chunk *c) { return is_inner(c) ? sent_of(c)->dirty & ~UINT64_C(1) : 0; }
+
+/* It becomes a part of an inner chunk. */
+static uint64_t dirty_inside(fh_heap *to, fh_chunk *c) {
+  uint64_t length = chunk_length(c) * FH_UNIT;
+  if (is_inner(c)) {
+    return dirty_bytes(c);
+  }
+  to->sorted.dirty += length;
+  return length;
+}
+
+/* Whole pages of the kernel's behind what is written into the chunk. */
+static void purge(fh_heap *to, fh_chunk *c) {
+  size_t page = fh_os_page_size();
+  char *from = (char *)fh_round_up((uintptr_t)(sent_of(c) + 1), page);
+  char *end = (char *)fh_round_down((uintptr_t)chunk_next(c), page);
+  if (from < end && fh_os_purge(from, (size_t)(end - from))) {
+    to->sorted.dirty -= dirty_bytes(c);
+    sent_of(c)->dirty = 1;
+  }
+}
+
+/* All chunks from `first` up to `end`, which were sent and have neighbours that were, become one. */
+static void join(fh_heap *to, fh_chunk *first, fh_chunk *end) {
+  fh_chunk *c = chunk_next(first);
+  uint64_t dirty = dirty_inside(to, first), units = (uint64_t)((char *)end - (char *)first) / FH_UNIT;
+  chunk_write(first, units, chunk_before_length(first), chunk_flags(first));
+  for (fh_chunk *next; c != end; c = next) {
+    next = chunk_next(c);
+    dirty += dirty_inside(to, c);
+    list_leave(to, sent_of(c));
+    sent_of(c)->mark = 0;
+    chunk_set(c, 0); /* no chunk begins here any more: it is not to be freed again */
+  }
+  chunk_tell_next(first, false);
+  sent_of(first)->dirty = dirty | 1;
+  if (dirty >= PURGE_LEAST && to->sorted.dirty > FH_SLEEP_RETAIN) {
+    purge(to, first);
+  }
+}
+
+/* A chunk is inner when both neighbours were sent. `c` has come, so it may be, and each neighbour of it. */
+void fh_sleeper_chunk(fh_heap *to, void *user) {
+  fh_chunk *c = chunk_of(user), *left = sent_before(to, c), *right = sent_after(to, c);
+  fh_chunk *before = left == NULL ? NULL : sent_before(to, left);
+  fh_chunk *after = right == NULL ? NULL : sent_after(to, right);
+  sent_of(c)->dirty = 0;
+  list_push(to, user);
+  fh_chunk *first = before != NULL ? (is_inner(before) ? before : left) : left != NULL && right != NULL ? c : right;
+  fh_chunk *end = after != NULL                   ? (is_inner(after) ? chunk_next(after) : after)
+                  : left != NULL && right != NULL ? right
+                                                  : c;
+  if (first != NULL && first < end) {
+    join(to, first, end);
+  }
+}
