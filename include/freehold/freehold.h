@@ -39,7 +39,8 @@ void *fh_memalign(size_t alignment, size_t bytes);
 int fh_posix_memalign(void **out, size_t alignment, size_t bytes);
 /* Bytes that may be used behind the pointer, at least as many as were asked for; 0 for NULL. */
 size_t fh_usable_size(const void *pointer);
-/* Gives what the calling thread and the page runs keep back to the kernel; 1 when there was something. */
+/* Gives back to the kernel what the calling thread and the page runs keep, and what was freed of other threads' blocks
+ * and not taken in by them; 1 when there was something. */
 int fh_trim(size_t keep);
 
 #if defined(__GNUC__)

@@ -9,6 +9,7 @@
 #include "heap/internal.h"
 #include "heap/large.h"
 #include "heap/quick.h"
+#include "heap/sleeper.h"
 #include "os/os.h"
 
 static fh_cold void *no_memory(void) {
@@ -215,6 +216,7 @@ int fh_trim(size_t keep) {
     fh_gather();
     given = fh_chunk_trim(&heap->chunks);
   }
+  fh_sleeper_sort_all(heap);
   given += fh_pages_trim();
   return given != 0;
 }

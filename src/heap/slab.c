@@ -180,7 +180,7 @@ static void *carve(fh_slabs *slabs, fh_span *slab, unsigned *count) {
     *(void **)(void *)at = at + size;
   }
   *(void **)(void *)at = NULL;
-  slab->u.slab.carved = (uint16_t)to;
+  __atomic_store_n(&slab->u.slab.carved, (uint16_t)to, __ATOMIC_RELAXED); /* others look whether a slot was ever out */
   if (to == slots) {
     slabs->growing = NULL;
   }

@@ -122,6 +122,9 @@ static void complete_part(fh_heap *to, sent_slots *sent, size_t part) {
  * heap has it on no list. NULL: it is not the last one. */
 static fh_span *sort_slot(fh_heap *to, fh_span *slab, sent_slots *sent, void *slot) {
   size_t size = fh_class_bytes(slab->class), offset = (uintptr_t)slot & (FH_PAGE_SIZE - 1), index = offset / size;
+  if (fh_unlikely(offset >= (size_t)__atomic_load_n(&slab->u.slab.carved, __ATOMIC_RELAXED) * size)) {
+    fh_fatal("free", slot, "not the start of an allocation");
+  }
   if (sent->count == 0) {
     open_entry(to, slab, sent);
   }
@@ -157,8 +160,8 @@ static void purge_parts(fh_heap *to, sent_slots *sent) {
 }
 
 /* What was sent in full pages of the kernel's, under a budget as the holes of the chunk heap are. */
-static void keep_budget(fh_heap *to) {
-  for (unsigned i = 0; i < PURGE_MOST && to->sorted.dirty > FH_SLEEP_RETAIN && to->sorted.due.next != NULL; i++) {
+static void purge_to(fh_heap *to, uint64_t retain) {
+  for (unsigned i = 0; i < PURGE_MOST && to->sorted.dirty > retain && to->sorted.due.next != NULL; i++) {
     purge_parts(to, (sent_slots *)(void *)((char *)to->sorted.due.next - offsetof(sent_slots, due)));
   }
 }
@@ -222,7 +225,8 @@ static void give_slabs(fh_hole *whole) {
 size_t fh_sleepers_waiting; /* atomic: heaps of which `waits` is set */
 
 void fh_sleeper_waits(fh_heap *heap, int waits) {
-  if (__atomic_exchange_n(&heap->waits, waits, __ATOMIC_RELAXED) != waits) {
+  if (__atomic_load_n(&heap->waits, __ATOMIC_RELAXED) != waits &&
+      __atomic_exchange_n(&heap->waits, waits, __ATOMIC_RELAXED) != waits) {
     __atomic_add_fetch(&fh_sleepers_waiting, waits ? (size_t)1 : SIZE_MAX, __ATOMIC_RELAXED);
   }
 }
@@ -252,21 +256,47 @@ static bool sort_some(fh_heap *to, fh_hole *whole) {
   return true;
 }
 
-/* Whoever finds the lock taken goes on: the next one sorts more. */
-void fh_sleeper_sort(fh_heap *to) {
+/* With the lock, which it gives up. False: nothing is left to do. */
+static bool sort_locked(fh_heap *to, uint64_t retain) {
   fh_hole whole = {0};
-  fh_sleeper_waits(to, 1);
-  if (!is_silent(to) || !fh_lock_try(&sleepers)) {
-    return;
-  }
   __atomic_store_n(&to->sleeps, 1, __ATOMIC_SEQ_CST);
   no_table = false;
-  if (!sort_some(to, &whole)) {
+  bool more = sort_some(to, &whole);
+  if (!more) {
     fh_sleeper_waits(to, 0);
   }
-  keep_budget(to);
+  purge_to(to, retain);
+  more = more || (to->sorted.dirty > retain && to->sorted.due.next != NULL);
   fh_lock_drop(&sleepers);
   give_slabs(&whole);
+  return more;
+}
+
+/* Whoever finds the lock taken goes on: the next one sorts more. */
+void fh_sleeper_sort(fh_heap *to) {
+  fh_sleeper_waits(to, 1);
+  if (is_silent(to) && fh_lock_try(&sleepers)) {
+    sort_locked(to, FH_SLEEP_RETAIN);
+  }
+}
+
+static bool has_unsorted(const fh_heap *heap) {
+  return __atomic_load_n(&heap->state, __ATOMIC_SEQ_CST) != FH_HEAP_ORPHAN &&
+         (__atomic_load_n(&heap->inbox, __ATOMIC_SEQ_CST) != NULL || __atomic_load_n(&heap->sleeps, __ATOMIC_SEQ_CST));
+}
+
+void fh_sleeper_sort_all(const fh_heap *mine) {
+  for (fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
+    if (heap != mine && has_unsorted(heap)) {
+      do {
+        fh_lock_take(&sleepers);
+      } while (sort_locked(heap, 0));
+      fh_lock_take(&sleepers);
+      fh_sleeper_purge_chunks(heap);
+      fh_lock_drop(&sleepers);
+      fh_remote_reap(heap);
+    }
+  }
 }
 
 /* A few heaps at a time, in turn. The caller may hold the orphan lock: then no heap becomes an orphan meanwhile. */
@@ -282,6 +312,7 @@ void fh_sleeper_help(void) {
     if (waits && __atomic_load_n(&heap->state, __ATOMIC_SEQ_CST) != FH_HEAP_ORPHAN) {
       fh_sleeper_sort(heap);
       fh_remote_reap(heap);
+      heap = heap->next;
       break;
     }
   }
@@ -327,8 +358,8 @@ static void pick_chunks(fh_heap *heap, returning *back) {
   back->chunks = next;
   for (unsigned i = 0; i < BACK_BLOCKS && next != NULL; i++, back->blocks++) {
     last = take_mark(next);
-    heap->sorted.dirty -= last->dirty & ~UINT64_C(1);
     next = last->next;
+    heap->sorted.dirty -= fh_sent_dirty(last);
   }
   if (last != NULL) {
     last->next = NULL;

@@ -28,6 +28,9 @@ extern fh_hidden uint64_t fh_sleep_time;
 /* After a post, when much has been sent: sorts some of it if the thread has not looked for fh_sleep_time. */
 void fh_sleeper_sort(fh_heap *to);
 
+/* All that was sent to other heaps than `mine`, whether their threads sleep or not, and purges what can be. */
+void fh_sleeper_sort_all(const fh_heap *mine);
+
 /* Before pages are taken: sorts some of what was sent to any heap, for those who sent may be done. */
 extern fh_hidden size_t fh_sleepers_waiting;
 void fh_sleeper_help(void);
@@ -69,11 +72,14 @@ typedef struct fh_sent_chunk {
   struct fh_sent_chunk *next;
   uintptr_t mark; /* in the second word of every block that was sorted, but for slots in a table */
   struct fh_sent_chunk *prev;
-  uint64_t dirty; /* of an inner chunk: bytes that were not purged yet, and 1; else 0 */
+  uint64_t dirty; /* bytes that are worth a purge and were not purged yet; 1 more in an inner chunk */
 } fh_sent_chunk;
+
+fh_inline uint64_t fh_sent_dirty(const fh_sent_chunk *chunk) { return chunk->dirty & ~UINT64_C(1); }
 
 /* Adds a chunk to heap->sorted.chunks, and joins it to its neighbours there. */
 void fh_sleeper_chunk(fh_heap *to, void *user);
+void fh_sleeper_purge_chunks(fh_heap *to); /* whatever the budget */
 
 /* What tells a chunk that was sorted from all others. It is taken off before the block can be anything else. */
 fh_inline uintptr_t fh_sleeper_mark(const fh_heap *heap, const void *block) {

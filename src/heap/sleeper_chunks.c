@@ -61,62 +61,77 @@ static fh_chunk *sent_before(const fh_heap *to, fh_chunk *c) {
   return !first && is_sent(to, chunk_before(c)) ? chunk_before(c) : NULL;
 }
 
-static bool is_inner(fh_chunk *c) { return sent_of(c)->dirty != 0; }
+static bool was_inner(fh_chunk *c) { return (sent_of(c)->dirty & 1) != 0; }
 
-static uint64_t dirty_bytes(fh_chunk *c) { return is_inner(c) ? sent_of(c)->dirty & ~UINT64_C(1) : 0; }
-
-/* It becomes a part of an inner chunk. */
-static uint64_t dirty_inside(fh_heap *to, fh_chunk *c) {
-  uint64_t length = chunk_length(c) * FH_UNIT;
-  if (is_inner(c)) {
-    return dirty_bytes(c);
-  }
-  to->sorted.dirty += length;
-  return length;
+/* It was, and its neighbours have not been taken back since: then the thread may write to its head again. */
+static bool is_inner(const fh_heap *to, fh_chunk *c) {
+  return was_inner(c) && sent_before(to, c) != NULL && sent_after(to, c) != NULL;
 }
 
-/* Whole pages of the kernel's behind what is written into the chunk. */
-static void purge(fh_heap *to, fh_chunk *c) {
+static void set_dirty(fh_heap *to, fh_chunk *c, uint64_t bytes, bool inner) {
+  to->sorted.dirty += bytes - fh_sent_dirty(sent_of(c));
+  sent_of(c)->dirty = bytes | inner;
+}
+
+/* Whole pages of the kernel's behind what is written into the chunk, when it is too much. */
+static void keep_budget(fh_heap *to, fh_chunk *c, uint64_t retain) {
   size_t page = fh_os_page_size();
   char *from = (char *)fh_round_up((uintptr_t)(sent_of(c) + 1), page);
   char *end = (char *)fh_round_down((uintptr_t)chunk_next(c), page);
-  if (from < end && fh_os_purge(from, (size_t)(end - from))) {
-    to->sorted.dirty -= dirty_bytes(c);
-    sent_of(c)->dirty = 1;
+  bool much = fh_sent_dirty(sent_of(c)) >= PURGE_LEAST && to->sorted.dirty > retain;
+  if (much && from < end && fh_os_purge(from, (size_t)(end - from))) {
+    set_dirty(to, c, 0, was_inner(c));
   }
+}
+
+void fh_sleeper_purge_chunks(fh_heap *to) {
+  for (fh_sent_chunk *chunk = to->sorted.chunks; chunk != NULL; chunk = chunk->next) {
+    keep_budget(to, chunk_of(chunk), 0);
+  }
+}
+
+/* Of a chunk that becomes a part of an inner one. A short one by itself is not worth a call. */
+static uint64_t dirty_inside(fh_chunk *c) {
+  uint64_t length = chunk_length(c) * FH_UNIT;
+  return was_inner(c) || length >= PURGE_LEAST ? fh_sent_dirty(sent_of(c)) : length;
 }
 
 /* All chunks from `first` up to `end`, which were sent and have neighbours that were, become one. */
 static void join(fh_heap *to, fh_chunk *first, fh_chunk *end) {
   fh_chunk *c = chunk_next(first);
-  uint64_t dirty = dirty_inside(to, first), units = (uint64_t)((char *)end - (char *)first) / FH_UNIT;
+  uint64_t dirty = dirty_inside(first), units = (uint64_t)((char *)end - (char *)first) / FH_UNIT;
   chunk_write(first, units, chunk_before_length(first), chunk_flags(first));
   for (fh_chunk *next; c != end; c = next) {
     next = chunk_next(c);
-    dirty += dirty_inside(to, c);
+    dirty += dirty_inside(c);
+    set_dirty(to, c, 0, false);
     list_leave(to, sent_of(c));
     sent_of(c)->mark = 0;
     chunk_set(c, 0); /* no chunk begins here any more: it is not to be freed again */
   }
   chunk_tell_next(first, false);
-  sent_of(first)->dirty = dirty | 1;
-  if (dirty >= PURGE_LEAST && to->sorted.dirty > FH_SLEEP_RETAIN) {
-    purge(to, first);
-  }
+  set_dirty(to, first, dirty, true);
 }
 
-/* A chunk is inner when both neighbours were sent. `c` has come, so it may be, and each neighbour of it. */
+/* A chunk is inner when both neighbours were sent. `c` has come, so it may be, and each neighbour of it:
+ *
+ *   | before | left | c | right | after |      c, when left and right are there; left, when before is; right, when
+ * after is; and before and after may have been */
 void fh_sleeper_chunk(fh_heap *to, void *user) {
   fh_chunk *c = chunk_of(user), *left = sent_before(to, c), *right = sent_after(to, c);
   fh_chunk *before = left == NULL ? NULL : sent_before(to, left);
   fh_chunk *after = right == NULL ? NULL : sent_after(to, right);
+  uint64_t length = chunk_length(c) * FH_UNIT;
   sent_of(c)->dirty = 0;
+  set_dirty(to, c, length >= PURGE_LEAST ? length : 0, false);
   list_push(to, user);
-  fh_chunk *first = before != NULL ? (is_inner(before) ? before : left) : left != NULL && right != NULL ? c : right;
-  fh_chunk *end = after != NULL                   ? (is_inner(after) ? chunk_next(after) : after)
+  fh_chunk *first = before != NULL ? (is_inner(to, before) ? before : left) : left != NULL && right != NULL ? c : right;
+  fh_chunk *end = after != NULL                   ? (is_inner(to, after) ? chunk_next(after) : after)
                   : left != NULL && right != NULL ? right
                                                   : c;
-  if (first != NULL && first < end) {
+  bool joins = first != NULL && first < end;
+  if (joins) {
     join(to, first, end);
   }
+  keep_budget(to, joins ? first : c, FH_SLEEP_RETAIN);
 }

@@ -24,9 +24,13 @@ static int done;
 
 static void nap(long microseconds) { nanosleep(&(struct timespec){0, microseconds * 1000}, NULL); }
 
-static size_t some_size(uint64_t *random) {
+/* In every third lot chunks only, so that many lie side by side. */
+static size_t some_size(uint64_t *random, unsigned lot_number) {
   *random = *random * 6364136223846793005u + 1442695040888963407u;
   size_t kind = (size_t)(*random >> 60);
+  if (lot_number % 3 == 2) {
+    return 1100 + (size_t)(*random >> 33) % 3000;
+  }
   return STAMP + (size_t)(*random >> 33) % (kind < 9 ? 200 : kind < 13 ? 1000 : kind < 15 ? 6000 : 60000);
 }
 
@@ -43,9 +47,9 @@ static void check(const lot *l, size_t i) {
   REQUIRE(memcmp(l->at[i] + l->bytes[i] - sizeof value, &value, sizeof value) == 0);
 }
 
-static void fill(lot *l, uint64_t *random) {
+static void fill(lot *l, uint64_t *random, unsigned number) {
   for (l->count = 0; l->count < LOT; l->count++) {
-    l->bytes[l->count] = some_size(random);
+    l->bytes[l->count] = some_size(random, number);
     l->at[l->count] = fh_malloc(l->bytes[l->count]);
     REQUIRE(l->at[l->count] != NULL);
     stamp(l, l->count);
@@ -108,7 +112,7 @@ static void *own(void *number) {
   make_for_children((uintptr_t)number);
   for (unsigned i = 0; i < LOTS; i++) {
     lot *l = &lots[(uintptr_t)number][i];
-    fill(l, &random);
+    fill(l, &random, i);
     for (size_t k = 0; k < LOT; k += 10) { /* some of its own accord */
       check(l, k);
       fh_free(l->at[k]);

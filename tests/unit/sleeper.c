@@ -273,6 +273,63 @@ static void sorting_goes_on(void **state) {
   assert_true(heap->chunks.total_bytes <= FH_STRETCH_LEAST);
 }
 
+static void *marked(const fh_heap *heap, void *block) {
+  ((fh_sent_chunk *)block)->mark = fh_sleeper_mark(heap, block);
+  return block;
+}
+
+/* As fh_sleeper_some does. */
+static void forget(fh_heap *heap, fh_sent_chunk *chunk) {
+  fh_sent_chunk **from = &heap->sorted.chunks;
+  while (*from != chunk) {
+    from = &(*from)->next;
+  }
+  *from = chunk->next;
+  if (chunk->next != NULL) {
+    chunk->next->prev = chunk->prev;
+  }
+  chunk->mark = 0;
+  heap->sorted.dirty -= fh_sent_dirty(chunk);
+}
+
+/* What was taken back is its thread's again: nobody joins anything to it, or writes to the head behind it. */
+static void borders_move(void **state) {
+  enum { BYTES = 5000, NUMBER = 12 };
+  fh_heap *heap = fh_heap_mine();
+  (void)state;
+  for (size_t taken = 0; taken < 3; taken++) { /* of an end, an inner one and an end */
+    take(BYTES, NUMBER);
+    fh_chunk *c[NUMBER];
+    for (size_t i = 0; i < NUMBER; i++) {
+      c[i] = chunk_of(blocks[i]);
+      assert_true(i == 0 || chunk_next(c[i - 1]) == c[i]);
+    }
+    for (size_t i = 3; i < 8; i++) {
+      fh_sleeper_chunk(heap, marked(heap, blocks[i]));
+    }
+    assert_ptr_equal(chunk_next(c[4]), c[7]); /* 4 to 6 are one */
+    fh_sent_chunk *back = (fh_sent_chunk *)(void *)blocks[taken == 0 ? 3 : taken == 1 ? 4 : 7];
+    forget(heap, back);
+    uint64_t heads[] = {chunk_head(c[3]), chunk_head(c[4]), chunk_head(c[7])};
+    fh_sleeper_chunk(heap, marked(heap, blocks[8]));
+    fh_sleeper_chunk(heap, marked(heap, blocks[2]));
+    assert_true(taken != 0 || (chunk_head(c[4]) == heads[1] && chunk_head(c[3]) == heads[0]));
+    assert_true(taken != 1 || (chunk_head(c[4]) == heads[1] && chunk_head(c[7]) == heads[2]));
+    assert_true(taken != 2 || chunk_head(c[7]) == heads[2]);
+    __atomic_store_n(&heap->sleeps, 1, __ATOMIC_SEQ_CST);
+    fh_chunk_give(&heap->chunks, "free", back);
+    wake(heap);
+    for (size_t i = 0; i < NUMBER; i++) {
+      if (i < 2 || i > 8) {
+        assert_true(is_as_written(i, BYTES));
+        fh_free(blocks[i]);
+      }
+    }
+    fh_chunk_settle(&heap->chunks);
+    assert_true(heap->chunks.total_bytes <= FH_STRETCH_LEAST);
+  }
+}
+
 /* What a block held when it was sorted is no sign of anything once it is handed out again. */
 static void unwritten_blocks_are_sent_again(void **state) {
   static const size_t sizes[] = {16, 100, 1024, 1500, 5000};
@@ -331,8 +388,14 @@ static void *ask_for_pages(void *unused) {
     for (unsigned k = 0; k < 12; k++) {
       fh_free(at[k]);
     }
-    fh_trim(0); /* the next one takes pages again */
+    fh_cache_flush(fh_heap_mine());
+    fh_chunk_settle(&fh_heap_mine()->chunks); /* the next ones take pages again */
   }
+  return unused;
+}
+
+static void *trim(void *unused) {
+  fh_trim(0);
   return unused;
 }
 
@@ -352,6 +415,45 @@ static void others_help(void **state) {
     assert_int_equal(__atomic_load_n(&fh_sleepers_waiting, __ATOMIC_RELAXED), 0);
     wake(fh_heap_mine());
   }
+}
+
+/* Chunks that have no neighbours there: each by itself. */
+static void long_chunks_are_purged(void **state) {
+  enum { BYTES = 60000, NUMBER = 100 };
+  (void)state;
+  take(BYTES, NUMBER);
+  size_t full = resident_of_all(BYTES);
+  send_all_but(2);
+  assert_true(fh_sleeper_any(fh_heap_mine()));
+  assert_true(resident_of_all(BYTES) <= full * 2 / 3 + FH_SLEEP_RETAIN);
+  for (size_t i = 0; i < count; i += keep_every) {
+    assert_true(is_as_written(i, BYTES));
+  }
+  wake(fh_heap_mine());
+  for (size_t i = 0; i < count; i += keep_every) {
+    assert_true(is_as_written(i, BYTES));
+    fh_free(blocks[i]);
+  }
+}
+
+/* However short the silence. */
+static void trim_gives_what_was_sent(void **state) {
+  (void)state;
+  take(208, MOST);
+  fh_sleep_time = UINT64_MAX;
+  send_all_but(0);
+  size_t full = pages_used();
+  assert_false(fh_sleeper_any(fh_heap_mine()));
+  in_a_thread(trim);
+  assert_true(pages_used() + count * 208 / FH_PAGE_SIZE / 2 <= full);
+  assert_null(fh_heap_mine()->inbox);
+  wake(fh_heap_mine());
+  take(5000, 30);
+  full = resident_of_all(5000);
+  send_all_but(0);
+  in_a_thread(trim);
+  assert_true(resident_of_all(5000) <= full / 2);
+  wake(fh_heap_mine());
 }
 
 /* Less than FH_SLEEP_BYTES, and those of a thread that looks, are left alone. */
@@ -402,6 +504,27 @@ static void second_frees_are_noticed(void **state) {
                   strstr(child.text, "): not the start of an allocation, or its header was overwritten\n") != NULL);
     }
   }
+}
+
+/* A slot that was never handed out. */
+static int free_what_was_never_taken(void) {
+  take(208, MOST);
+  keep_every = 9;
+  in_a_thread(free_others);
+  fh_span *slab = fh_heap_mine()->slabs[fh_class_of(208)].growing;
+  if (slab == NULL || !fh_sleeper_any(fh_heap_mine())) {
+    return NOT_ASLEEP;
+  }
+  blocks[victim = 0] = slab->start + (size_t)(slab->u.slab.slots - 1) * 208;
+  in_a_thread(free_victim);
+  return NOT_NOTICED;
+}
+
+static void uncarved_slots_are_noticed(void **state) {
+  (void)state;
+  child_end child = child_run(free_what_was_never_taken, 0);
+  assert_true(WIFSIGNALED(child.status) && WTERMSIG(child.status) == SIGABRT);
+  assert_non_null(strstr(child.text, "): not the start of an allocation\n"));
 }
 
 /* The child has no thread that sleeps, and what was sent to one there stays sent. */
@@ -465,12 +588,16 @@ int main(void) {
     cmocka_unit_test_setup_teardown(neighbours_are_joined, start, end),
     cmocka_unit_test_setup_teardown(any_order_makes_three, start, end),
     cmocka_unit_test_setup_teardown(sorting_goes_on, start, end),
+    cmocka_unit_test_setup_teardown(borders_move, start, end),
     cmocka_unit_test_setup_teardown(unwritten_blocks_are_sent_again, start, end),
     cmocka_unit_test_setup_teardown(wakes_in_the_middle, start, end),
     cmocka_unit_test_setup_teardown(others_help, start, end),
+    cmocka_unit_test_setup_teardown(long_chunks_are_purged, start, end),
+    cmocka_unit_test_setup_teardown(trim_gives_what_was_sent, start, end),
     cmocka_unit_test_setup_teardown(few_are_left, start, end),
 #if !FH_TSAN
     cmocka_unit_test_setup_teardown(second_frees_are_noticed, start, end),
+    cmocka_unit_test_setup_teardown(uncarved_slots_are_noticed, start, end),
     cmocka_unit_test_setup_teardown(children_wake, start, end),
     cmocka_unit_test_setup_teardown(forks_wait, start, end),
 #endif
