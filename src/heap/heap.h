@@ -11,7 +11,8 @@
 #define FH_STRETCH_MOST ((size_t)512 << 10)
 #define FH_REMOTE_MOST 4
 #define FH_EARLY_BYTES ((size_t)128)
-#define FH_SLEEP_BYTES ((size_t)128 << 10)
+#define FH_SLEEP_BYTES ((size_t)8 << 10)
+#define FH_SLEEP_MOST ((size_t)4 << 20)
 #define FH_SLEEP_TIME 0
 #else
 #define FH_STRETCH_LEAST ((size_t)1 << 20)
@@ -19,7 +20,8 @@
 #define FH_REMOTE_MOST 64 /* frees in a batch */
 #define FH_EARLY_BYTES ((size_t)1 << 10)
 #define FH_SLEEP_BYTES ((size_t)1 << 20) /* sent and not looked at: the thread may sleep */
-#define FH_SLEEP_TIME 30                 /* milliseconds since then: more than a processor is taken from a thread */
+#define FH_SLEEP_MOST ((size_t)16 << 20) /* so much that it does not matter whether it sleeps */
+#define FH_SLEEP_TIME 30 /* milliseconds since FH_SLEEP_BYTES: more than a thread waits for a processor */
 #endif
 #define FH_CHUNK_RETAIN ((size_t)256 << 10) /* dirty bytes in big holes of a heap, beside 1/16 of its live bytes */
 #define FH_ORPHANS_RETAIN ((size_t)4 << 20) /* the same in the heaps of threads that have ended, all together */
@@ -91,7 +93,7 @@ typedef struct fh_heap {
   int state;                 /* atomic */
   int sleeps, waits;         /* atomic: something was sorted; much is not, and the thread does not look */
   uint64_t silent;           /* atomic: when much had been sent, fh_os_milliseconds; 0: not yet */
-  size_t sent;               /* atomic: bytes posted since the thread looked, a small block counts as FH_REMOTE_SHARE */
+  size_t sent;               /* atomic: bytes posted since the thread looked, about */
   struct fh_heap *next;      /* all heaps ever made */
   struct fh_heap *next_orphan;
   size_t rests; /* of an orphan: its part of what all of them keep, in bytes */

@@ -26,9 +26,13 @@ static void close_node(fh_batch *batch) {
   batch->last_held = batch->node == batch->last ? (uint16_t)held : batch->last_held;
 }
 
-/* Bytes that were noted; those of a node that is open still have been taken off for all of it. */
+/* Bytes in the blocks of a batch, about: slots are taken to be as long as the last one. What the open node does not
+ * hold yet has been taken off the room already. */
 static size_t bytes_in(const fh_batch *batch) {
-  return FH_REMOTE_BYTES - (size_t)batch->room - batch->left * FH_REMOTE_SHARE;
+  const fh_span *span = fh_arena_find(batch->newest);
+  size_t counted = FH_REMOTE_BYTES - (size_t)batch->room - batch->left * FH_REMOTE_SHARE;
+  bool slot = fh_span_kind_of(span) == FH_SPAN_SLAB;
+  return slot ? counted / FH_REMOTE_SHARE * fh_class_bytes(span->class) : counted;
 }
 
 void fh_remote_post(fh_batch *batch) {
@@ -43,8 +47,8 @@ void fh_remote_post(fh_batch *batch) {
     batch->last[0] = (void *)((uintptr_t)before | batch->last_held);
   } while (!__atomic_compare_exchange_n(&to->inbox, &before, batch->node, true, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED));
   *batch = (fh_batch){0};
-  if (sent >= FH_SLEEP_BYTES) {
-    fh_sleeper_sort(to);
+  if (sent >= fh_sleep_bytes) {
+    fh_sleeper_sort(to, sent);
   }
   fh_remote_reap(to);
 }
@@ -94,7 +98,7 @@ void fh_remote_give(fh_heap *mine, fh_heap *to, const char *call, void *pointer,
 }
 
 void fh_remote_post_one(fh_heap *to, void *pointer) {
-  fh_batch batch = {.to = to, .node = pointer, .at = (void **)pointer + 1, .last = pointer};
+  fh_batch batch = {.to = to, .node = pointer, .at = (void **)pointer + 1, .last = pointer, .newest = pointer};
   batch.room = (int32_t)(FH_REMOTE_BYTES - FH_REMOTE_SHARE);
   fh_remote_post(&batch);
 }

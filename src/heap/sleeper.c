@@ -7,12 +7,13 @@
 #include "os/os.h"
 
 enum {
-  SORT_MOST = 2 * FH_REMOTE_MOST, /* blocks that one post sorts: more than it brought, so that nothing is left over */
-  HELP_HEAPS = 16,                /* heaps that one call looks at */
-  PURGE_MOST = 32,                /* slabs of which one post purges pages */
-  BACK_SLABS = 8,                 /* slabs whose slots come back in one call, at most */
-  BACK_SLOTS = 64,                /* none is begun after so many slots */
-  BACK_BLOCKS = 32                /* the same of blocks that come back one by one */
+  SORT_MOST =
+      8 * FH_REMOTE_MOST, /* blocks that one post sorts: many more than it brought, so that nothing is left over */
+  HELP_HEAPS = 16,        /* heaps that one call looks at */
+  PURGE_MOST = 32,        /* slabs of which one post purges pages */
+  BACK_SLABS = 8,         /* slabs whose slots come back in one call, at most */
+  BACK_SLOTS = 64,        /* none is begun after so many slots */
+  BACK_BLOCKS = 32        /* the same of blocks that come back one by one */
 };
 
 static fh_lock sleepers = FH_LOCK(FH_RANK_SLEEPERS);
@@ -232,6 +233,7 @@ void fh_sleeper_waits(fh_heap *heap, int waits) {
 }
 
 uint64_t fh_sleep_time = FH_SLEEP_TIME;
+size_t fh_sleep_bytes = FH_SLEEP_BYTES;
 
 /* Much was sent. A thread that only lost its processor for a while takes it in itself, and faster. */
 static bool is_silent(fh_heap *to) {
@@ -273,9 +275,10 @@ static bool sort_locked(fh_heap *to, uint64_t retain) {
 }
 
 /* Whoever finds the lock taken goes on: the next one sorts more. */
-void fh_sleeper_sort(fh_heap *to) {
+void fh_sleeper_sort(fh_heap *to, size_t sent) {
   fh_sleeper_waits(to, 1);
-  if (is_silent(to) && fh_lock_try(&sleepers)) {
+  bool due = sent >= FH_SLEEP_MOST || fh_sleeper_any(to) || is_silent(to);
+  if (due && fh_lock_try(&sleepers)) {
     sort_locked(to, FH_SLEEP_RETAIN);
   }
 }
@@ -310,7 +313,7 @@ void fh_sleeper_help(void) {
     }
     bool waits = __atomic_load_n(&heap->waits, __ATOMIC_RELAXED) != 0;
     if (waits && __atomic_load_n(&heap->state, __ATOMIC_SEQ_CST) != FH_HEAP_ORPHAN) {
-      fh_sleeper_sort(heap);
+      fh_sleeper_sort(heap, __atomic_load_n(&heap->sent, __ATOMIC_RELAXED));
       fh_remote_reap(heap);
       heap = heap->next;
       break;

@@ -22,11 +22,13 @@
 
 #include "heap/heap.h"
 
-/* Milliseconds: a thread that only lost its processor is back before. Tests change it. */
+/* FH_SLEEP_TIME and FH_SLEEP_BYTES. A thread that only lost its processor is back before; tests change them. */
 extern fh_hidden uint64_t fh_sleep_time;
+extern fh_hidden size_t fh_sleep_bytes;
 
-/* After a post, when much has been sent: sorts some of it if the thread has not looked for fh_sleep_time. */
-void fh_sleeper_sort(fh_heap *to);
+/* After a post, when fh_sleep_bytes have been `sent`: sorts some of it if the thread has not looked for fh_sleep_time,
+ * or so much was sent that it cannot wait. */
+void fh_sleeper_sort(fh_heap *to, size_t sent);
 
 /* All that was sent to other heaps than `mine`, whether their threads sleep or not, and purges what can be. */
 void fh_sleeper_sort_all(const fh_heap *mine);

@@ -55,6 +55,7 @@ static void wake_and_look(void) {
 static void without_a_table(void **state) {
   (void)state;
   fh_sleep_time = 0;
+  fh_sleep_bytes = 8 << 10;
   fh_free(fh_malloc(1));
   for (long succeed = 0; succeed < 3; succeed++) { /* reserve, commit, purges */
     uint64_t failed = fh_os_faults_now.failed;

@@ -175,6 +175,7 @@ static void run(void) {
 
 int main(void) {
   fh_sleep_time = 0;
+  fh_sleep_bytes = 8 << 10;
   for (unsigned round = 0; round < 3; round++) {
     run();
     for (fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {

@@ -50,8 +50,8 @@ static void no_more(void) { fh_pages_set_limit(bytes_used()); }
 
 static int start(void **state) {
   (void)state;
-  fh_sleep_time = UINT64_MAX; /* what is sent stays where it is */
-  fh_free(fh_malloc(1));      /* this thread has its heap */
+  fh_sleep_bytes = SIZE_MAX; /* what is sent stays where it is */
+  fh_free(fh_malloc(1));     /* this thread has its heap */
   fh_trim(0);
   return 0;
 }

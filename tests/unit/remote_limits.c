@@ -41,8 +41,8 @@ static bool inbox_is_empty(void) { return __atomic_load_n(&fh_heap_mine()->inbox
 
 static int start(void **state) {
   (void)state;
-  fh_sleep_time = UINT64_MAX; /* what is sent stays where it is */
-  fh_free(fh_malloc(1));      /* this thread has its heap */
+  fh_sleep_bytes = SIZE_MAX; /* what is sent stays where it is */
+  fh_free(fh_malloc(1));     /* this thread has its heap */
   fh_trim(0);
   return 0;
 }

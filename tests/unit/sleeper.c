@@ -14,7 +14,7 @@
 #include "unit/child.h"
 #include "unit/slabs.h"
 
-enum { MOST = 6000 };
+enum { MOST = 6000, LITTLE = 8 << 10 };
 
 static char *blocks[MOST];
 static size_t count;
@@ -101,6 +101,7 @@ static void wake(fh_heap *heap) {
 static int start(void **state) {
   (void)state;
   fh_sleep_time = 0;
+  fh_sleep_bytes = LITTLE;
   fh_free(fh_malloc(1)); /* this thread has its heap */
   fh_trim(0);
   fh_cache_flush(fh_heap_mine());
@@ -198,7 +199,7 @@ static char *row[ROW];
 
 static void sort_all(fh_heap *heap) {
   while (heap->waits != 0) {
-    fh_sleeper_sort(heap);
+    fh_sleeper_sort(heap, 0);
   }
   assert_true(fh_sleeper_any(heap));
 }
@@ -230,7 +231,7 @@ static void any_order_makes_three(void **state) {
       row[i] = row[other];
       row[other] = swap;
     }
-    take(208, FH_SLEEP_BYTES / FH_REMOTE_SHARE + FH_REMOTE_MOST); /* so many that the thread sleeps */
+    take(208, LITTLE / 208 + 2 * FH_REMOTE_MOST); /* so many that the thread sleeps */
     send_all_but(0);
     sort_all(heap);
     size_t others = sorted_blocks(heap);
@@ -456,13 +457,23 @@ static void trim_gives_what_was_sent(void **state) {
   wake(fh_heap_mine());
 }
 
-/* Less than FH_SLEEP_BYTES, and those of a thread that looks, are left alone. */
+/* Less than fh_sleep_bytes, and what a thread may look at soon, is left alone; but never more than FH_SLEEP_MOST. */
 static void few_are_left(void **state) {
+  fh_heap *heap = fh_heap_mine();
   (void)state;
-  take(208, FH_SLEEP_BYTES / FH_REMOTE_SHARE - FH_REMOTE_MOST);
+  take(208, LITTLE / 208 - 2);
   send_all_but(0);
-  assert_false(fh_sleeper_any(fh_heap_mine()));
-  wake(fh_heap_mine());
+  assert_false(fh_sleeper_any(heap));
+  wake(heap);
+  fh_sleep_time = UINT64_MAX;
+  take(1024, fh_min(MOST, FH_SLEEP_MOST / 1024 - FH_REMOTE_MOST));
+  send_all_but(0);
+  assert_false(fh_sleeper_any(heap));
+  wake(heap);
+  take(20000, FH_SLEEP_MOST / 20000 + 8);
+  send_all_but(0);
+  assert_true(fh_sleeper_any(heap));
+  wake(heap);
 }
 
 #if !FH_TSAN /* it does not know that a child's locks are new */
