@@ -216,7 +216,7 @@ int fh_trim(size_t keep) {
     fh_gather();
     given = fh_chunk_trim(&heap->chunks);
   }
-  fh_sleeper_sort_all(heap);
+  given += fh_sleeper_sort_all(heap);
   given += fh_pages_trim();
   return given != 0;
 }

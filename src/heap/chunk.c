@@ -107,7 +107,7 @@ static size_t stretch_pages(const fh_chunks *h, uint64_t units) {
 }
 
 static bool stretch_add(fh_chunks *h, uint64_t units) {
-  fh_sleeper_any_help();
+  fh_sleeper_help();
   size_t count = stretch_pages(h, units);
   size_t least = fh_round_up((size_t)(units + 2) * FH_UNIT, FH_PAGE_SIZE) >> FH_PAGE_SHIFT;
   fh_span *span = fh_pages_take(count, 1, FH_SPAN_CHUNKS);

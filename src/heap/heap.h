@@ -68,12 +68,11 @@ _Static_assert(sizeof(void *) != 8 || sizeof(fh_batch) == 64, "its place is a sh
 
 /* What was sent and nobody has looked for: others have sorted it, under the lock of heap/sleeper.c. */
 typedef struct fh_sorted {
-  void **nodes;                 /* not sorted yet */
-  fh_hole slabs, due;           /* heads of lists: slabs with slots that were sent, those of which to purge some */
-  uint64_t dirty;               /* bytes of it that could be purged, and were not */
-  struct fh_sent_chunk *chunks; /* the first of a list */
-  void *loose;                  /* a list through first words */
-  uint32_t gone[FH_CLASSES];    /* slabs that went back whole, and are in the counts of the heap still */
+  void **nodes;               /* not sorted yet */
+  fh_hole slabs, due, chunks; /* heads of lists; of the slabs in `due` some can be purged */
+  void *loose;                /* the first of a list */
+  uint64_t dirty;             /* bytes of it that could be purged, and were not */
+  uint32_t gone[FH_CLASSES];  /* slabs that went back whole, and are in the counts of the heap still */
 } fh_sorted;
 
 enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copied by fork */ };
@@ -117,6 +116,7 @@ void fh_slab_gone(fh_heap *, unsigned class, unsigned count); /* so many, full o
 /* Stops the program with one line when it is not a slot that may be freed, as far as it can be told without a search.
  * `newest` is what the cache of the class got last. */
 void fh_slab_check(const char *call, const void *newest, const fh_span *, const void *pointer);
+fh_cold _Noreturn void fh_freed_twice(const void *block);
 bool fh_slab_shrinks(const fh_heap *); /* slabs go back and none is made: the thread is giving up its memory */
 size_t fh_slab_live(const fh_span *);  /* slots in the hands of the program or of the cache */
 void fh_cache_overflow(fh_cache *, fh_heap *);
@@ -129,7 +129,7 @@ fh_inline bool fh_slot_starts(const fh_span *slab, const void *pointer) {
 
 /* Bytes from the start of a slab that were ever handed out. */
 fh_inline size_t fh_slab_carved(const fh_span *slab) {
-  return (size_t)slab->u.slab.carved * fh_class_bytes(slab->class);
+  return (size_t)fh_racy_load(slab->u.slab.carved) * fh_class_bytes(slab->class);
 }
 
 fh_inline void fh_slot_check(const char *call, const fh_span *slab, const void *pointer) {

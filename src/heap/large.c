@@ -11,7 +11,7 @@
 static size_t pages_for(size_t bytes) { return (bytes + FH_PAGE_SIZE - 1) >> FH_PAGE_SHIFT; }
 
 void *fh_large_take(size_t alignment, size_t bytes, bool *zero) {
-  fh_sleeper_any_help();
+  fh_sleeper_help();
   size_t align = fh_max(alignment >> FH_PAGE_SHIFT, 1);
   fh_span *span = fh_pages_take(fh_max(pages_for(bytes), 1), align, FH_SPAN_LARGE);
   if (span == NULL) {

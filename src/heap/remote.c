@@ -9,7 +9,7 @@
 #include "heap/fast.h"
 #include "heap/sleeper.h"
 
-enum { QUANTUM_MOST = 1 << 20 };
+enum { QUANTUM_MOST = 1 << 20 }; /* messages that one call frees, however often it was too few */
 
 static fh_lock orphans = FH_LOCK(FH_RANK_ORPHANS);
 

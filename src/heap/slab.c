@@ -98,13 +98,13 @@ static void list_partial(fh_heap *heap, fh_span *slab, unsigned live) {
   list_push(&heap->slabs[slab->class].partial[slab->state], slab);
 }
 
-static fh_cold _Noreturn void freed_twice(const void *slot) { fh_fatal("free", slot, "freed already (double free)"); }
+fh_cold _Noreturn void fh_freed_twice(const void *block) { fh_fatal("free", block, "freed already (double free)"); }
 
 /* The countdown of a slab has reached 0, or passed it. */
 static fh_noinline void slab_event(fh_heap *heap, fh_span *slab) {
   unsigned live = (unsigned)fh_slab_live(slab);
   if (fh_unlikely(live > slab->u.slab.carved)) {
-    freed_twice(slab->free); /* more came back than were ever out */
+    fh_freed_twice(slab->free); /* more came back than were ever out */
   }
   if (slab->state != STATE_FULL) {
     list_remove(slab);
@@ -133,7 +133,7 @@ static fh_span *slab_of_cached(const fh_heap *heap, unsigned class, const void *
     fh_fatal("free", slot, "on the list of free slots, but not from this heap: something wrote to freed memory");
   }
   if (fh_unlikely(slab->owner != heap || slab->class != class || slab->free == slot)) {
-    freed_twice(slot);
+    fh_freed_twice(slot);
   }
   return slab;
 }
@@ -151,7 +151,7 @@ void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count)
     fh_slot_check("free", slab, first);
     for (; --count != 0 && ((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE; run++) {
       if (fh_unlikely(next == mark)) {
-        freed_twice(next);
+        fh_freed_twice(next);
       }
       mark = (count & (count - 1)) == 0 ? next : mark;
       fh_slot_check("free", slab, next);
@@ -160,7 +160,7 @@ void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count)
     }
     fh_slab_splice(heap, slab, first, last, run);
     if (fh_unlikely(next == NULL && count != 0)) {
-      freed_twice(last); /* it led on to the others, until its slab got it for the first time */
+      fh_freed_twice(last); /* it led on to the others, until its slab got it for the first time */
     }
     first = next;
   }
@@ -189,7 +189,7 @@ static void *carve(fh_slabs *slabs, fh_span *slab, unsigned *count) {
 }
 
 static fh_span *slab_make(fh_heap *heap, unsigned class) {
-  fh_sleeper_any_help();
+  fh_sleeper_help();
   fh_span *slab = fh_pages_take(1, 1, FH_SPAN_SLAB);
   if (slab != NULL) {
     slab->class = (uint8_t) class;

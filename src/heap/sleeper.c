@@ -24,7 +24,7 @@ void fh_sleepers_unlock(void) { fh_lock_drop(&sleepers); }
 
 void fh_sleepers_reset_lock(void) { fh_lock_reset(&sleepers); }
 
-enum { SLAB_WORDS = FH_PAGE_SIZE / 16 / 64, SLAB_PARTS = FH_PAGE_SIZE / 4096 };
+enum { SLAB_WORDS = FH_PAGE_SIZE / FH_ALIGNMENT / 64, SLAB_PARTS = FH_PAGE_SIZE / 4096 };
 
 /* The slots of one slab that were sent. In a table beside the pagemap, which is touched only where there is something
  * to note: so nothing is written into the slots, and a page of the kernel's whose slots were all sent can be purged. */
@@ -81,14 +81,15 @@ static sent_slots *entry_of(const fh_span *slab) {
   return there ? (sent_slots *)(void *)(tables[number].at + at) : NULL;
 }
 
-static fh_cold _Noreturn void freed_twice(const void *block) { fh_fatal("free", block, "freed already (double free)"); }
-
-/* Slots per page of the kernel's. Where that is not shorter than a slab, no part of a slab can be purged. */
+/* Of a slab that can be purged by itself: a page of the kernel's, unless that is as long as a slab. */
 static size_t part_bytes(void) { return fh_min(fh_os_page_size(), FH_PAGE_SIZE); }
 
-static void count_dirty(fh_heap *to, const sent_slots *sent, int64_t sign) {
-  int64_t parts = __builtin_popcount(sent->complete & ~(unsigned)sent->purged);
-  to->sorted.dirty += (uint64_t)(sign * parts * (int64_t)part_bytes());
+/* The parts that could be purged, a bit for each. */
+static unsigned due_parts(const sent_slots *sent) { return sent->complete & ~(unsigned)sent->purged; }
+
+static void leave_due(fh_heap *to, sent_slots *sent) {
+  fh_hole_leave(&sent->due);
+  to->sorted.dirty -= (unsigned)__builtin_popcount(due_parts(sent)) * part_bytes();
 }
 
 static void open_entry(fh_heap *to, fh_span *slab, sent_slots *sent) {
@@ -103,16 +104,15 @@ static void open_entry(fh_heap *to, fh_span *slab, sent_slots *sent) {
 
 /* Takes what is noted of a slab off all lists. */
 static void close_entry(fh_heap *to, sent_slots *sent) {
-  if ((sent->complete & ~sent->purged) != 0) {
-    fh_hole_leave(&sent->due);
-    count_dirty(to, sent, -1);
+  if (due_parts(sent) != 0) {
+    leave_due(to, sent);
   }
   fh_hole_leave(&sent->link);
   sent->count = 0;
 }
 
 static void complete_part(fh_heap *to, sent_slots *sent, size_t part) {
-  if ((sent->complete & ~sent->purged) == 0) {
+  if (due_parts(sent) == 0) {
     fh_hole_push(&to->sorted.due, &sent->due);
   }
   sent->complete |= (uint8_t)(1u << part);
@@ -123,14 +123,14 @@ static void complete_part(fh_heap *to, sent_slots *sent, size_t part) {
  * heap has it on no list. NULL: it is not the last one. */
 static fh_span *sort_slot(fh_heap *to, fh_span *slab, sent_slots *sent, void *slot) {
   size_t size = fh_class_bytes(slab->class), offset = (uintptr_t)slot & (FH_PAGE_SIZE - 1), index = offset / size;
-  if (fh_unlikely(offset >= (size_t)__atomic_load_n(&slab->u.slab.carved, __ATOMIC_RELAXED) * size)) {
+  if (fh_unlikely(offset >= fh_slab_carved(slab))) {
     fh_fatal("free", slot, "not the start of an allocation");
   }
   if (sent->count == 0) {
     open_entry(to, slab, sent);
   }
   if (fh_unlikely((sent->slots[index / 64] >> index % 64 & 1) != 0)) {
-    freed_twice(slot);
+    fh_freed_twice(slot);
   }
   sent->slots[index / 64] |= UINT64_C(1) << index % 64;
   if (++sent->count == fh_classes[slab->class].slots) {
@@ -147,9 +147,8 @@ static fh_span *sort_slot(fh_heap *to, fh_span *slab, sent_slots *sent, void *sl
 }
 
 static void purge_parts(fh_heap *to, sent_slots *sent) {
-  unsigned due = sent->complete & ~(unsigned)sent->purged;
-  fh_hole_leave(&sent->due);
-  count_dirty(to, sent, -1);
+  unsigned due = due_parts(sent);
+  leave_due(to, sent);
   sent->purged = sent->complete;
   for (unsigned from = 0, count; due >> from != 0; from += count) {
     for (; (due >> from & 1) == 0; from++) {
@@ -160,24 +159,31 @@ static void purge_parts(fh_heap *to, sent_slots *sent) {
   }
 }
 
-/* What was sent in full pages of the kernel's, under a budget as the holes of the chunk heap are. */
-static void purge_to(fh_heap *to, uint64_t retain) {
+/* What was sent in full pages of the kernel's, under a budget as the holes of the chunk heap are. Bytes. */
+static size_t purge_to(fh_heap *to, uint64_t retain) {
+  uint64_t before = to->sorted.dirty;
   for (unsigned i = 0; i < PURGE_MOST && to->sorted.dirty > retain && to->sorted.due.next != NULL; i++) {
     purge_parts(to, (sent_slots *)(void *)((char *)to->sorted.due.next - offsetof(sent_slots, due)));
   }
+  return (size_t)(before - to->sorted.dirty);
 }
 
-static void sort_loose(fh_heap *to, void *block) {
-  *(void **)block = to->sorted.loose;
-  to->sorted.loose = block;
-}
+typedef struct loose_block {
+  struct loose_block *next;
+  uintptr_t mark;
+} loose_block;
 
-static void set_mark(fh_heap *to, void *block) {
-  uintptr_t *mark = (uintptr_t *)block + 1;
-  if (fh_unlikely(*mark == fh_sleeper_mark(to, block))) {
-    freed_twice(block);
+void fh_sleeper_set_mark(const fh_heap *heap, const void *block, uintptr_t *mark) {
+  if (fh_unlikely(*mark == fh_sleeper_mark(heap, block))) {
+    fh_freed_twice(block);
   }
-  *mark = fh_sleeper_mark(to, block);
+  *mark = fh_sleeper_mark(heap, block);
+}
+
+static void sort_loose(fh_heap *to, loose_block *block) {
+  fh_sleeper_set_mark(to, block, &block->mark);
+  block->next = to->sorted.loose;
+  to->sorted.loose = block;
 }
 
 /* A slab that is whole now, or NULL. */
@@ -191,7 +197,6 @@ static fh_span *sort_block(fh_heap *to, void *block) {
   if (fh_likely(sent != NULL)) {
     return sort_slot(to, span, sent, block);
   }
-  set_mark(to, block);
   if (is_slot || fh_chunk_usable(block) < sizeof(fh_sent_chunk)) {
     sort_loose(to, block);
   } else {
@@ -225,7 +230,7 @@ static void give_slabs(fh_hole *whole) {
 
 size_t fh_sleepers_waiting; /* atomic: heaps of which `waits` is set */
 
-void fh_sleeper_waits(fh_heap *heap, int waits) {
+void fh_sleeper_set_waits(fh_heap *heap, int waits) {
   if (__atomic_load_n(&heap->waits, __ATOMIC_RELAXED) != waits &&
       __atomic_exchange_n(&heap->waits, waits, __ATOMIC_RELAXED) != waits) {
     __atomic_add_fetch(&fh_sleepers_waiting, waits ? (size_t)1 : SIZE_MAX, __ATOMIC_RELAXED);
@@ -259,16 +264,16 @@ static bool sort_some(fh_heap *to, fh_hole *whole) {
 }
 
 /* With the lock, which it gives up. False: nothing is left to do. */
-static bool sort_locked(fh_heap *to, uint64_t retain) {
+static bool sort_locked(fh_heap *to, uint64_t retain, size_t *purged) {
   fh_hole whole = {0};
   __atomic_store_n(&to->sleeps, 1, __ATOMIC_SEQ_CST);
   no_table = false;
   bool more = sort_some(to, &whole);
-  if (!more) {
-    fh_sleeper_waits(to, 0);
-  }
-  purge_to(to, retain);
+  *purged += purge_to(to, retain);
   more = more || (to->sorted.dirty > retain && to->sorted.due.next != NULL);
+  if (!more) {
+    fh_sleeper_set_waits(to, 0);
+  }
   fh_lock_drop(&sleepers);
   give_slabs(&whole);
   return more;
@@ -276,34 +281,40 @@ static bool sort_locked(fh_heap *to, uint64_t retain) {
 
 /* Whoever finds the lock taken goes on: the next one sorts more. */
 void fh_sleeper_sort(fh_heap *to, size_t sent) {
-  fh_sleeper_waits(to, 1);
+  fh_sleeper_set_waits(to, 1);
   bool due = sent >= FH_SLEEP_MOST || fh_sleeper_any(to) || is_silent(to);
   if (due && fh_lock_try(&sleepers)) {
-    sort_locked(to, FH_SLEEP_RETAIN);
+    size_t purged = 0;
+    sort_locked(to, FH_SLEEP_RETAIN, &purged);
   }
 }
 
-static bool has_unsorted(const fh_heap *heap) {
-  return __atomic_load_n(&heap->state, __ATOMIC_SEQ_CST) != FH_HEAP_ORPHAN &&
-         (__atomic_load_n(&heap->inbox, __ATOMIC_SEQ_CST) != NULL || __atomic_load_n(&heap->sleeps, __ATOMIC_SEQ_CST));
+static size_t sort_and_purge(fh_heap *to) {
+  size_t purged = 0;
+  do {
+    fh_lock_take(&sleepers);
+  } while (sort_locked(to, 0, &purged));
+  fh_lock_take(&sleepers);
+  purged += fh_sleeper_purge_chunks(to);
+  fh_lock_drop(&sleepers);
+  fh_remote_reap(to);
+  return purged;
 }
 
-void fh_sleeper_sort_all(const fh_heap *mine) {
+size_t fh_sleeper_sort_all(const fh_heap *mine) {
+  size_t purged = 0;
   for (fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
-    if (heap != mine && has_unsorted(heap)) {
-      do {
-        fh_lock_take(&sleepers);
-      } while (sort_locked(heap, 0));
-      fh_lock_take(&sleepers);
-      fh_sleeper_purge_chunks(heap);
-      fh_lock_drop(&sleepers);
-      fh_remote_reap(heap);
+    bool orphan = __atomic_load_n(&heap->state, __ATOMIC_SEQ_CST) == FH_HEAP_ORPHAN;
+    bool sent = __atomic_load_n(&heap->inbox, __ATOMIC_SEQ_CST) != NULL || fh_sleeper_any(heap);
+    if (heap != mine && !orphan && sent) {
+      purged += sort_and_purge(heap);
     }
   }
+  return purged;
 }
 
 /* A few heaps at a time, in turn. The caller may hold the orphan lock: then no heap becomes an orphan meanwhile. */
-void fh_sleeper_help(void) {
+void fh_sleeper_help_some(void) {
   static fh_heap *next; /* atomic: they are never given back */
   fh_heap *heap = __atomic_load_n(&next, __ATOMIC_RELAXED);
   for (unsigned i = 0; i < HELP_HEAPS; i++, heap = heap->next) {
@@ -327,8 +338,8 @@ void fh_sleeper_help(void) {
 typedef struct returning {
   sent_slots slabs[BACK_SLABS];
   unsigned count, blocks;
-  fh_sent_chunk *chunks;
-  void *loose;
+  fh_hole chunks; /* head of a list */
+  loose_block *loose;
 } returning;
 
 static void strike_gone(fh_heap *heap) {
@@ -350,44 +361,28 @@ static void pick_slabs(fh_heap *heap, returning *back) {
   }
 }
 
-static void *take_mark(void *block) {
-  ((uintptr_t *)block)[1] = 0;
-  return block;
-}
-
 /* Neighbours that come are not to take them for sorted: their marks go before the lock. */
 static void pick_chunks(fh_heap *heap, returning *back) {
-  fh_sent_chunk *last = NULL, *next = heap->sorted.chunks;
-  back->chunks = next;
-  for (unsigned i = 0; i < BACK_BLOCKS && next != NULL; i++, back->blocks++) {
-    last = take_mark(next);
-    next = last->next;
-    heap->sorted.dirty -= fh_sent_dirty(last);
+  for (unsigned i = 0; i < BACK_BLOCKS && heap->sorted.chunks.next != NULL; i++, back->blocks++) {
+    fh_sent_chunk *chunk = (fh_sent_chunk *)(void *)heap->sorted.chunks.next;
+    chunk->mark = 0;
+    heap->sorted.dirty -= fh_sent_dirty(chunk);
+    fh_hole_leave(&chunk->link);
+    fh_hole_push(&back->chunks, &chunk->link);
   }
-  if (last != NULL) {
-    last->next = NULL;
-  }
-  if (next != NULL) {
-    next->prev = NULL;
-  }
-  heap->sorted.chunks = next;
 }
 
 static void pick_loose(fh_heap *heap, returning *back) {
-  void *last = NULL, *next = heap->sorted.loose;
-  back->loose = next;
-  for (unsigned i = 0; i < BACK_BLOCKS && next != NULL; i++, back->blocks++) {
-    last = take_mark(next);
-    next = *(void **)last;
+  for (unsigned i = 0; i < BACK_BLOCKS && heap->sorted.loose != NULL; i++, back->blocks++) {
+    loose_block *block = heap->sorted.loose;
+    heap->sorted.loose = block->next;
+    *block = (loose_block){.next = back->loose};
+    back->loose = block;
   }
-  if (last != NULL) {
-    *(void **)last = NULL;
-  }
-  heap->sorted.loose = next;
 }
 
 static bool nothing_sorted(const fh_heap *heap) {
-  return heap->sorted.slabs.next == NULL && heap->sorted.chunks == NULL && heap->sorted.loose == NULL &&
+  return heap->sorted.slabs.next == NULL && heap->sorted.chunks.next == NULL && heap->sorted.loose == NULL &&
          heap->sorted.nodes == NULL;
 }
 
@@ -421,12 +416,12 @@ static void give_back(fh_heap *heap, const returning *back) {
   for (unsigned i = 0; i < back->count; i++) {
     give_back_slots(heap, &back->slabs[i]);
   }
-  for (fh_sent_chunk *chunk = back->chunks, *next; chunk != NULL; chunk = next) {
-    next = chunk->next;
-    fh_chunk_give(&heap->chunks, "free", chunk);
+  for (fh_hole *link = back->chunks.next, *next; link != NULL; link = next) {
+    next = link->next;
+    fh_chunk_give(&heap->chunks, "free", link);
   }
-  for (void *block = back->loose, *next; block != NULL; block = next) {
-    next = *(void **)block;
+  for (loose_block *block = back->loose, *next; block != NULL; block = next) {
+    next = block->next;
     give_back_loose(heap, block);
   }
 }
@@ -434,6 +429,8 @@ static void give_back(fh_heap *heap, const returning *back) {
 unsigned fh_sleeper_some(fh_heap *heap) {
   returning back;
   back.count = back.blocks = 0;
+  back.chunks.next = NULL;
+  back.loose = NULL;
   fh_lock_take(&sleepers);
   fh_sleeper_looks(heap);
   strike_gone(heap);
@@ -471,10 +468,10 @@ void fh_sleeper_visit(const fh_heap *heap, void (*visit)(void *arg, const void *
       }
     }
   }
-  for (const fh_sent_chunk *chunk = heap->sorted.chunks; chunk != NULL; chunk = chunk->next) {
-    visit(arg, chunk);
+  for (const fh_hole *link = heap->sorted.chunks.next; link != NULL; link = link->next) {
+    visit(arg, link);
   }
-  for (const void *block = heap->sorted.loose; block != NULL; block = *(void *const *)block) {
+  for (const loose_block *block = heap->sorted.loose; block != NULL; block = block->next) {
     visit(arg, block);
   }
 }

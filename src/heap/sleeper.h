@@ -30,25 +30,26 @@ extern fh_hidden size_t fh_sleep_bytes;
  * or so much was sent that it cannot wait. */
 void fh_sleeper_sort(fh_heap *to, size_t sent);
 
-/* All that was sent to other heaps than `mine`, whether their threads sleep or not, and purges what can be. */
-void fh_sleeper_sort_all(const fh_heap *mine);
+/* All that was sent to other heaps than `mine`, whether their threads sleep or not, and purges what can be: bytes,
+ * beside the pages that went to the page runs. */
+size_t fh_sleeper_sort_all(const fh_heap *mine);
 
 /* Before pages are taken: sorts some of what was sent to any heap, for those who sent may be done. */
 extern fh_hidden size_t fh_sleepers_waiting;
-void fh_sleeper_help(void);
-fh_inline void fh_sleeper_any_help(void) {
+void fh_sleeper_help_some(void);
+fh_inline void fh_sleeper_help(void) {
   if (fh_unlikely(__atomic_load_n(&fh_sleepers_waiting, __ATOMIC_RELAXED) != 0)) {
-    fh_sleeper_help();
+    fh_sleeper_help_some();
   }
 }
 
 /* The heap's thread looks, or who holds the orphan lock. */
-void fh_sleeper_waits(fh_heap *, int waits);
+void fh_sleeper_set_waits(fh_heap *, int waits);
 fh_inline void fh_sleeper_looks(fh_heap *heap) {
   __atomic_store_n(&heap->sent, 0, __ATOMIC_RELAXED);
   __atomic_store_n(&heap->silent, 0, __ATOMIC_RELAXED);
   if (fh_unlikely(__atomic_load_n(&heap->waits, __ATOMIC_RELAXED) != 0)) {
-    fh_sleeper_waits(heap, 0);
+    fh_sleeper_set_waits(heap, 0);
   }
 }
 
@@ -71,21 +72,24 @@ void fh_sleepers_reset_lock(void);
 
 /* A chunk that was sent, sorted (sleeper_chunks.c): written into it. */
 typedef struct fh_sent_chunk {
-  struct fh_sent_chunk *next;
-  uintptr_t mark; /* in the second word of every block that was sorted, but for slots in a table */
-  struct fh_sent_chunk *prev;
+  fh_hole link; /* in heap->sorted.chunks */
+  uintptr_t mark;
   uint64_t dirty; /* bytes that are worth a purge and were not purged yet; 1 more in an inner chunk */
 } fh_sent_chunk;
 
 fh_inline uint64_t fh_sent_dirty(const fh_sent_chunk *chunk) { return chunk->dirty & ~UINT64_C(1); }
 
-/* Adds a chunk to heap->sorted.chunks, and joins it to its neighbours there. */
-void fh_sleeper_chunk(fh_heap *to, void *user);
-void fh_sleeper_purge_chunks(fh_heap *to); /* whatever the budget */
+/* Adds a chunk to the list, and joins it to its neighbours there. */
+void fh_sleeper_chunk(fh_heap *to, fh_sent_chunk *);
+size_t fh_sleeper_purge_chunks(fh_heap *to); /* whatever the budget; bytes given back */
 
-/* What tells a chunk that was sorted from all others. It is taken off before the block can be anything else. */
+/* What tells a chunk that was sorted, or a loose block, from all others. It is taken off before the block can be
+ * anything else. */
 fh_inline uintptr_t fh_sleeper_mark(const fh_heap *heap, const void *block) {
   return (uintptr_t)block ^ ((uintptr_t)heap * (uintptr_t)UINT64_C(0x9E3779B97F4A7C15));
 }
+
+/* Sets it, or stops the program: it is there already. */
+void fh_sleeper_set_mark(const fh_heap *, const void *block, uintptr_t *mark);
 
 #endif

@@ -10,26 +10,6 @@ enum { PURGE_LEAST = FH_BIG_UNITS * FH_UNIT };
 
 static fh_sent_chunk *sent_of(fh_chunk *c) { return chunk_user(c); }
 
-static void list_push(fh_heap *to, fh_sent_chunk *chunk) {
-  chunk->next = to->sorted.chunks;
-  chunk->prev = NULL;
-  if (chunk->next != NULL) {
-    chunk->next->prev = chunk;
-  }
-  to->sorted.chunks = chunk;
-}
-
-static void list_leave(fh_heap *to, fh_sent_chunk *chunk) {
-  if (chunk->prev != NULL) {
-    chunk->prev->next = chunk->next;
-  } else {
-    to->sorted.chunks = chunk->next;
-  }
-  if (chunk->next != NULL) {
-    chunk->next->prev = chunk->prev;
-  }
-}
-
 /* A word that a program may be writing, without a word to the thread sanitizer. */
 #if FH_TSAN
 __attribute__((no_sanitize("thread")))
@@ -84,10 +64,12 @@ static void keep_budget(fh_heap *to, fh_chunk *c, uint64_t retain) {
   }
 }
 
-void fh_sleeper_purge_chunks(fh_heap *to) {
-  for (fh_sent_chunk *chunk = to->sorted.chunks; chunk != NULL; chunk = chunk->next) {
-    keep_budget(to, chunk_of(chunk), 0);
+size_t fh_sleeper_purge_chunks(fh_heap *to) {
+  uint64_t before = to->sorted.dirty;
+  for (fh_hole *link = to->sorted.chunks.next; link != NULL; link = link->next) {
+    keep_budget(to, hole_chunk(link), 0);
   }
+  return (size_t)(before - to->sorted.dirty);
 }
 
 /* Of a chunk that becomes a part of an inner one. A short one by itself is not worth a call. */
@@ -105,7 +87,7 @@ static void join(fh_heap *to, fh_chunk *first, fh_chunk *end) {
     next = chunk_next(c);
     dirty += dirty_inside(c);
     set_dirty(to, c, 0, false);
-    list_leave(to, sent_of(c));
+    fh_hole_leave(&sent_of(c)->link);
     sent_of(c)->mark = 0;
     chunk_set(c, 0); /* no chunk begins here any more: it is not to be freed again */
   }
@@ -115,21 +97,29 @@ static void join(fh_heap *to, fh_chunk *first, fh_chunk *end) {
 
 /* A chunk is inner when both neighbours were sent. `c` has come, so it may be, and each neighbour of it:
  *
- *   | before | left | c | right | after |      c, when left and right are there; left, when before is; right, when
- * after is; and before and after may have been */
-void fh_sleeper_chunk(fh_heap *to, void *user) {
-  fh_chunk *c = chunk_of(user), *left = sent_before(to, c), *right = sent_after(to, c);
+ *   | before | left | c | right | after |      c: left and right are there. left: before is. right: after is.
+ *                                              before and after: as they were                                    */
+void fh_sleeper_chunk(fh_heap *to, fh_sent_chunk *chunk) {
+  fh_chunk *c = chunk_of(chunk), *left = sent_before(to, c), *right = sent_after(to, c);
   fh_chunk *before = left == NULL ? NULL : sent_before(to, left);
   fh_chunk *after = right == NULL ? NULL : sent_after(to, right);
-  uint64_t length = chunk_length(c) * FH_UNIT;
-  sent_of(c)->dirty = 0;
-  set_dirty(to, c, length >= PURGE_LEAST ? length : 0, false);
-  list_push(to, user);
-  fh_chunk *first = before != NULL ? (is_inner(to, before) ? before : left) : left != NULL && right != NULL ? c : right;
-  fh_chunk *end = after != NULL                   ? (is_inner(to, after) ? chunk_next(after) : after)
-                  : left != NULL && right != NULL ? right
-                                                  : c;
+  fh_chunk *first = right, *end = c; /* of the inner ones: none, unless they lie the other way round */
+  if (left != NULL && right != NULL) {
+    first = c;
+    end = right;
+  }
+  if (before != NULL) {
+    first = is_inner(to, before) ? before : left;
+  }
+  if (after != NULL) {
+    end = is_inner(to, after) ? chunk_next(after) : after;
+  }
   bool joins = first != NULL && first < end;
+  uint64_t length = chunk_length(c) * FH_UNIT;
+  fh_sleeper_set_mark(to, chunk, &chunk->mark);
+  chunk->dirty = 0;
+  set_dirty(to, c, length >= PURGE_LEAST ? length : 0, false);
+  fh_hole_push(&to->sorted.chunks, &chunk->link);
   if (joins) {
     join(to, first, end);
   }

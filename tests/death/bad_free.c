@@ -1,5 +1,4 @@
 /* What is wrong is said in one line with the call and the pointer, and the program stops. */
-#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,6 +13,8 @@
 #include <cmocka.h>
 
 #include "freehold/freehold.h"
+#include "unit/child_locks.h"
+#include "unit/thread.h"
 
 static char foreign[64];
 static void *volatile pointer;
@@ -80,18 +81,6 @@ static void take_slots(void) {
   for (unsigned i = 0; i < SLOTS; i++) {
     slots[i] = fh_malloc(SLOT);
   }
-}
-
-#if defined(__SANITIZE_THREAD__)
-/* The locks of a child are new ones, and not held by who forked. */
-const char *__tsan_default_suppressions(void);
-const char *__tsan_default_suppressions(void) { return "mutex:fh_lock_take\n"; }
-#endif
-
-static void in_a_thread(void *(*act)(void *)) {
-  pthread_t thread;
-  pthread_create(&thread, NULL, act, NULL);
-  pthread_join(thread, NULL);
 }
 
 /* Stops at once: nothing that comes afterwards could notice it. */

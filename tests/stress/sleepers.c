@@ -6,9 +6,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "freehold/freehold.h"
 #include "heap/heap.h"
 #include "heap/sleeper.h"
-#include "model/oracle.h"
+#include "model/require.h"
+#include "unit/child_locks.h"
 
 enum { OWNERS = 3, FREERS = 2, LOT = 600, LOTS = 40, HOLES = 64, STAMP = 16 };
 
@@ -26,12 +28,11 @@ static void nap(long microseconds) { nanosleep(&(struct timespec){0, microsecond
 
 /* In every third lot chunks only, so that many lie side by side. */
 static size_t some_size(uint64_t *random, unsigned lot_number) {
-  *random = *random * 6364136223846793005u + 1442695040888963407u;
-  size_t kind = (size_t)(*random >> 60);
+  size_t kind = (size_t)chance(random) % 16, drawn = (size_t)chance(random);
   if (lot_number % 3 == 2) {
-    return 1100 + (size_t)(*random >> 33) % 3000;
+    return 1100 + drawn % 3000;
   }
-  return STAMP + (size_t)(*random >> 33) % (kind < 9 ? 200 : kind < 13 ? 1000 : kind < 15 ? 6000 : 60000);
+  return STAMP + drawn % (kind < 9 ? 200 : kind < 13 ? 1000 : kind < 15 ? 6000 : 60000);
 }
 
 /* Each end says whose it is. */
@@ -57,7 +58,6 @@ static void fill(lot *l, uint64_t *random, unsigned number) {
 }
 
 /* A child has none of the threads. It frees what their heaps hold, and waits for no lock. */
-#if !FH_TSAN /* it does not know that a child's locks are new */
 static unsigned char *for_children[OWNERS][LOT * 3];
 
 static void live_in_child(void) {
@@ -101,11 +101,6 @@ static void *have_children(void *unused) {
   }
   return unused;
 }
-#else
-static void make_for_children(size_t number) { (void)number; }
-static void drop_for_children(size_t number) { (void)number; }
-static void *have_children(void *unused) { return unused; }
-#endif
 
 static void *own(void *number) {
   uint64_t random = 77 + (uintptr_t)number;
@@ -118,7 +113,7 @@ static void *own(void *number) {
       fh_free(l->at[k]);
     }
     lot *none = NULL;
-    for (size_t at = (size_t)(random >> 40);
+    for (size_t at = (size_t)(chance(&random));
          !__atomic_compare_exchange_n(&handed[at % HOLES], &none, l, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
          at++, none = NULL) {
     }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/time.h>
 
@@ -338,6 +339,25 @@ static int reset(void) {
   return 0;
 }
 
+static void *try_middle(void *taken) {
+  *(bool *)taken = fh_lock_try(&middle);
+  return taken;
+}
+
+/* One that another thread holds is not waited for; what was taken so is held like any other. */
+static void a_held_lock_is_not_taken(void **state) {
+  pthread_t thread;
+  bool taken = true;
+  (void)state;
+  assert_true(fh_lock_try(&middle));
+  assert_int_equal(pthread_create(&thread, NULL, try_middle, &taken), 0);
+  pthread_join(thread, NULL);
+  assert_false(taken);
+  fh_lock_drop(&middle);
+  fh_lock_take(&middle);
+  fh_lock_drop(&middle);
+}
+
 static void right_order_passes(void **state) {
   (void)state;
   assert_int_equal(child_run(rising, 0).status, 0);
@@ -398,6 +418,7 @@ int main(void) {
     cmocka_unit_test(other_text_is_refused),
     cmocka_unit_test(out_of_range_is_refused),
     cmocka_unit_test(table_is_whole),
+    cmocka_unit_test(a_held_lock_is_not_taken),
     cmocka_unit_test(right_order_passes),
 #if FREEHOLD_DEBUG
     cmocka_unit_test(wrong_order_dies),

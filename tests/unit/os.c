@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/bits.h"
@@ -295,6 +296,14 @@ static void usage_follows(void **state) {
   assert_true(after.resident <= before.resident + slack);
 }
 
+static void the_clock_goes_on(void **state) {
+  (void)state;
+  uint64_t before = fh_os_milliseconds();
+  assert_true(before != 0 && fh_os_milliseconds() >= before);
+  nanosleep(&(struct timespec){0, 50000000}, NULL);
+  assert_true(fh_os_milliseconds() >= before + 30); /* it moves every few of them */
+}
+
 static void setting_is_the_environment(void **state) {
   (void)state;
   setenv("FREEHOLD_TEST_ONLY", "some text", 1);
@@ -388,6 +397,7 @@ int main(void) {
       KEEPS_ERRNO(refused_move_changes_nothing),
       KEEPS_ERRNO(address_limit),
       KEEPS_ERRNO(usage_follows),
+      KEEPS_ERRNO(the_clock_goes_on),
       KEEPS_ERRNO(setting_is_the_environment),
       KEEPS_ERRNO(exit_hook),
       cmocka_unit_test(region_grows),

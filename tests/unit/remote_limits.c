@@ -11,6 +11,7 @@
 #include "heap/sleeper.h"
 #include "unit/child.h"
 #include "unit/slabs.h"
+#include "unit/thread.h"
 
 enum { SENT = 3 * FH_REMOTE_QUANTUM, OWN = 1000, MOST = 1024 };
 
@@ -22,12 +23,6 @@ static void take(char **blocks, size_t count, size_t bytes) {
     blocks[i] = fh_malloc(bytes);
     assert_non_null(blocks[i]);
   }
-}
-
-static void in_a_thread(void *(*act)(void *)) {
-  pthread_t thread;
-  assert_int_equal(pthread_create(&thread, NULL, act, NULL), 0);
-  pthread_join(thread, NULL);
 }
 
 static void *free_sent(void *unused) {

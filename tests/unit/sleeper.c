@@ -10,9 +10,12 @@
 #include "heap/chunk_ops.h"
 #include "heap/fast.h"
 #include "heap/sleeper.h"
+#include "model/require.h"
 #include "os/os.h"
 #include "unit/child.h"
+#include "unit/child_locks.h"
 #include "unit/slabs.h"
+#include "unit/thread.h"
 
 enum { MOST = 6000, LITTLE = 8 << 10 };
 
@@ -47,12 +50,6 @@ static void *free_others(void *unused) {
     }
   }
   return unused;
-}
-
-static void in_a_thread(void *(*act)(void *)) {
-  pthread_t thread;
-  assert_int_equal(pthread_create(&thread, NULL, act, NULL), 0);
-  pthread_join(thread, NULL);
 }
 
 static void send_all_but(size_t every) {
@@ -225,8 +222,7 @@ static void any_order_makes_three(void **state) {
     }
     char *behind = fh_malloc(BYTES), *first = row[0], *last = row[ROW - 1];
     for (size_t i = ROW; i-- > 1;) {
-      random = random * 6364136223846793005u + 1442695040888963407u;
-      size_t other = (size_t)(random >> 33) % (i + 1);
+      size_t other = (size_t)chance(&random) % (i + 1);
       char *swap = row[i];
       row[i] = row[other];
       row[other] = swap;
@@ -274,21 +270,9 @@ static void sorting_goes_on(void **state) {
   assert_true(heap->chunks.total_bytes <= FH_STRETCH_LEAST);
 }
 
-static void *marked(const fh_heap *heap, void *block) {
-  ((fh_sent_chunk *)block)->mark = fh_sleeper_mark(heap, block);
-  return block;
-}
-
 /* As fh_sleeper_some does. */
 static void forget(fh_heap *heap, fh_sent_chunk *chunk) {
-  fh_sent_chunk **from = &heap->sorted.chunks;
-  while (*from != chunk) {
-    from = &(*from)->next;
-  }
-  *from = chunk->next;
-  if (chunk->next != NULL) {
-    chunk->next->prev = chunk->prev;
-  }
+  fh_hole_leave(&chunk->link);
   chunk->mark = 0;
   heap->sorted.dirty -= fh_sent_dirty(chunk);
 }
@@ -306,14 +290,14 @@ static void borders_move(void **state) {
       assert_true(i == 0 || chunk_next(c[i - 1]) == c[i]);
     }
     for (size_t i = 3; i < 8; i++) {
-      fh_sleeper_chunk(heap, marked(heap, blocks[i]));
+      fh_sleeper_chunk(heap, (fh_sent_chunk *)(void *)blocks[i]);
     }
     assert_ptr_equal(chunk_next(c[4]), c[7]); /* 4 to 6 are one */
     fh_sent_chunk *back = (fh_sent_chunk *)(void *)blocks[taken == 0 ? 3 : taken == 1 ? 4 : 7];
     forget(heap, back);
     uint64_t heads[] = {chunk_head(c[3]), chunk_head(c[4]), chunk_head(c[7])};
-    fh_sleeper_chunk(heap, marked(heap, blocks[8]));
-    fh_sleeper_chunk(heap, marked(heap, blocks[2]));
+    fh_sleeper_chunk(heap, (fh_sent_chunk *)(void *)blocks[8]);
+    fh_sleeper_chunk(heap, (fh_sent_chunk *)(void *)blocks[2]);
     assert_true(taken != 0 || (chunk_head(c[4]) == heads[1] && chunk_head(c[3]) == heads[0]));
     assert_true(taken != 1 || (chunk_head(c[4]) == heads[1] && chunk_head(c[7]) == heads[2]));
     assert_true(taken != 2 || chunk_head(c[7]) == heads[2]);
@@ -360,8 +344,7 @@ static void wakes_in_the_middle(void **state) {
   (void)state;
   for (unsigned round = 0; round < 6; round++) {
     for (count = 0; count < MOST; count++) {
-      random = random * 6364136223846793005u + 1442695040888963407u;
-      bytes[count] = 1 + (size_t)(random >> 33) % (random >> 60 == 0 ? 20000 : 700);
+      bytes[count] = 1 + (size_t)chance(&random) % (chance(&random) % 16 == 0 ? 20000 : 700);
       blocks[count] = fh_malloc(bytes[count]);
       assert_non_null(blocks[count]);
       memset(blocks[count], (int)(count % 251) + 1, bytes[count]);
@@ -392,11 +375,6 @@ static void *ask_for_pages(void *unused) {
     fh_cache_flush(fh_heap_mine());
     fh_chunk_settle(&fh_heap_mine()->chunks); /* the next ones take pages again */
   }
-  return unused;
-}
-
-static void *trim(void *unused) {
-  fh_trim(0);
   return unused;
 }
 
@@ -437,6 +415,14 @@ static void long_chunks_are_purged(void **state) {
   }
 }
 
+static bool gave[2];
+
+static void *trim_twice(void *unused) {
+  gave[0] = fh_trim(0) == 1;
+  gave[1] = fh_trim(0) == 1;
+  return unused;
+}
+
 /* However short the silence. */
 static void trim_gives_what_was_sent(void **state) {
   (void)state;
@@ -445,15 +431,16 @@ static void trim_gives_what_was_sent(void **state) {
   send_all_but(0);
   size_t full = pages_used();
   assert_false(fh_sleeper_any(fh_heap_mine()));
-  in_a_thread(trim);
+  in_a_thread(trim_twice);
   assert_true(pages_used() + count * 208 / FH_PAGE_SIZE / 2 <= full);
   assert_null(fh_heap_mine()->inbox);
   wake(fh_heap_mine());
   take(5000, 30);
   full = resident_of_all(5000);
   send_all_but(0);
-  in_a_thread(trim);
+  in_a_thread(trim_twice);
   assert_true(resident_of_all(5000) <= full / 2);
+  assert_true(gave[0] && !gave[1]);
   wake(fh_heap_mine());
 }
 
@@ -475,8 +462,6 @@ static void few_are_left(void **state) {
   assert_true(fh_sleeper_any(heap));
   wake(heap);
 }
-
-#if !FH_TSAN /* it does not know that a child's locks are new */
 
 /* Frees of the same block from two threads, before and after it was sorted. */
 
@@ -582,36 +567,32 @@ static void forks_wait(void **state) {
   pthread_t thread;
   (void)state;
   assert_int_equal(pthread_create(&thread, NULL, sort_for_a_while, NULL), 0);
+  pthread_detach(thread); /* a child could not join it, and the thread sanitizer would say so */
   while (!is_sorting()) {
   }
   child_end child = child_run(is_sorting, 0);
-  pthread_join(thread, NULL);
   assert_true(WIFEXITED(child.status));
   assert_int_equal(WEXITSTATUS(child.status), 0);
 }
 
-#endif
-
 int main(void) {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test_setup_teardown(whole_slabs_go, start, end),
-    cmocka_unit_test_setup_teardown(pages_without_a_live_slot_go, start, end),
-    cmocka_unit_test_setup_teardown(neighbours_are_joined, start, end),
-    cmocka_unit_test_setup_teardown(any_order_makes_three, start, end),
-    cmocka_unit_test_setup_teardown(sorting_goes_on, start, end),
-    cmocka_unit_test_setup_teardown(borders_move, start, end),
-    cmocka_unit_test_setup_teardown(unwritten_blocks_are_sent_again, start, end),
-    cmocka_unit_test_setup_teardown(wakes_in_the_middle, start, end),
-    cmocka_unit_test_setup_teardown(others_help, start, end),
-    cmocka_unit_test_setup_teardown(long_chunks_are_purged, start, end),
-    cmocka_unit_test_setup_teardown(trim_gives_what_was_sent, start, end),
-    cmocka_unit_test_setup_teardown(few_are_left, start, end),
-#if !FH_TSAN
-    cmocka_unit_test_setup_teardown(second_frees_are_noticed, start, end),
-    cmocka_unit_test_setup_teardown(uncarved_slots_are_noticed, start, end),
-    cmocka_unit_test_setup_teardown(children_wake, start, end),
-    cmocka_unit_test_setup_teardown(forks_wait, start, end),
-#endif
+      cmocka_unit_test_setup_teardown(whole_slabs_go, start, end),
+      cmocka_unit_test_setup_teardown(pages_without_a_live_slot_go, start, end),
+      cmocka_unit_test_setup_teardown(neighbours_are_joined, start, end),
+      cmocka_unit_test_setup_teardown(any_order_makes_three, start, end),
+      cmocka_unit_test_setup_teardown(sorting_goes_on, start, end),
+      cmocka_unit_test_setup_teardown(borders_move, start, end),
+      cmocka_unit_test_setup_teardown(unwritten_blocks_are_sent_again, start, end),
+      cmocka_unit_test_setup_teardown(wakes_in_the_middle, start, end),
+      cmocka_unit_test_setup_teardown(others_help, start, end),
+      cmocka_unit_test_setup_teardown(long_chunks_are_purged, start, end),
+      cmocka_unit_test_setup_teardown(trim_gives_what_was_sent, start, end),
+      cmocka_unit_test_setup_teardown(few_are_left, start, end),
+      cmocka_unit_test_setup_teardown(second_frees_are_noticed, start, end),
+      cmocka_unit_test_setup_teardown(uncarved_slots_are_noticed, start, end),
+      cmocka_unit_test_setup_teardown(children_wake, start, end),
+      cmocka_unit_test_setup_teardown(forks_wait, start, end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
