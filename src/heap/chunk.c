@@ -150,15 +150,14 @@ static bool stretch_drop(fh_chunks *h, fh_chunk *c, uint64_t length) {
 /* Purging. */
 
 /* The whole kernel pages inside a hole, behind its links. */
-static bool hole_purge(fh_chunks *h, fh_chunk *c) {
+static fh_os_part inside_of(fh_chunk *c) {
   size_t page = fh_os_page_size();
   char *from = (char *)fh_round_up((uintptr_t)c + sizeof(big_hole), page);
   char *to = (char *)fh_round_down((uintptr_t)chunk_next(c), page);
-  forget_ahead(h, from, to);
-  return from >= to || fh_os_purge(from, (size_t)(to - from));
+  return (fh_os_part){from, from < to ? (size_t)(to - from) : 0};
 }
 
-/* A hole of the list with the dirtiest: the fewest calls for the most memory. */
+/* A hole of the list with the dirtiest: the fewest parts for the most memory. */
 static big_hole *dirtiest(const fh_chunks *h) {
   for (unsigned i = FH_DIRTY_LISTS; i-- != 0;) {
     if (h->dirty[i].next != NULL) {
@@ -168,52 +167,65 @@ static big_hole *dirtiest(const fh_chunks *h) {
   return NULL;
 }
 
-static size_t purge_to(fh_chunks *h, uint64_t target) {
-  size_t before = (size_t)h->dirty_units;
-  while (h->dirty_units > target) {
+/* Takes what is dirty off its list. Where no page of the kernel's lies inside there is nothing to purge. */
+static unsigned gather_dirtiest(fh_chunks *h, uint64_t target, big_hole **holes, fh_os_part *parts) {
+  unsigned count = 0;
+  while (h->dirty_units > target && count < FH_OS_PARTS) {
     big_hole *big = dirtiest(h);
     dirty_unlink(h, big);
-    if (!hole_purge(h, (fh_chunk *)big)) {
-      dirty_link(h, big);
-      break;
+    holes[count] = big;
+    parts[count] = inside_of((fh_chunk *)big);
+    if (parts[count].bytes != 0) {
+      count++;
+    } else {
+      big->units = 0;
     }
-    big->units = 0;
   }
-  return (before - (size_t)h->dirty_units) * FH_UNIT;
+  return count;
 }
 
-/* Each purged byte that is taken again was purged in vain: twice as much more is kept from now on. What is purged and
- * not taken again slowly takes the widening back. */
-static void learn_from_reuse(fh_chunks *h) {
-  h->widened = fh_min(h->widened + 2 * h->reused, FH_CHUNK_WIDEN / FH_UNIT);
-  h->reused = 0;
+/* By one call. False: the kernel refused some of it. */
+static bool purge_some(fh_chunks *h, uint64_t target) {
+  big_hole *holes[FH_OS_PARTS];
+  fh_os_part parts[FH_OS_PARTS];
+  unsigned count = gather_dirtiest(h, target, holes, parts);
+  unsigned done = count == 0 ? 0 : fh_os_purge_parts(parts, count);
+  for (unsigned i = 0; i < count; i++) {
+    if (i < done) {
+      forget_ahead(h, parts[i].at, (char *)parts[i].at + parts[i].bytes);
+      holes[i]->units = 0;
+    } else {
+      dirty_link(h, holes[i]);
+    }
+  }
+  return done == count;
+}
+
+static size_t purge_to(fh_chunks *h, uint64_t target) {
+  size_t before = (size_t)h->dirty_units;
+  while (h->dirty_units > target && purge_some(h, target)) {
+  }
+  return (before - (size_t)h->dirty_units) * FH_UNIT;
 }
 
 /* Counting what waits in quick lists. */
 static uint64_t live_units(const fh_chunks *h) { return h->total_bytes / FH_UNIT - h->free_units; }
 
-/* Dirty units that may stay in any case. */
-static uint64_t base(const fh_chunks *h) { return FH_CHUNK_RETAIN / FH_UNIT + live_units(h) / 16; }
+static uint64_t dirty_bytes(const fh_chunks *h) { return h->dirty_units * FH_UNIT; }
 
-/* Those that may stay beside them for now. */
-static uint64_t beside(const fh_chunks *h) { return h->widened + h->trusted; }
+/* Dirty bytes that may stay in any case. */
+static uint64_t base(const fh_chunks *h) { return FH_CHUNK_RETAIN + live_units(h) * FH_UNIT / 16; }
 
-/* Where `most` dirty units, and what may stay beside them, are not enough, more is taken on trust; where that is not
- * enough either, what is dirty is purged down to 1 / `part` of what may stay. */
+/* Where `most` dirty bytes, and what may stay beside them, are not enough, what is dirty is purged down to 1 / `part`
+ * of what may stay. */
 static fh_noinline void purge_surplus(fh_chunks *h, uint64_t most, unsigned part) {
-  learn_from_reuse(h);
-  if (h->dirty_units > most + beside(h)) {
-    h->trusted += fh_pages_trust((h->dirty_units - most - beside(h)) * FH_UNIT) / FH_UNIT;
-  }
-  if (h->dirty_units > most + beside(h)) {
-    uint64_t purged = purge_to(h, (most + beside(h)) / part) / FH_UNIT;
-    h->widened -= fh_min(h->widened, purged / 16);
-    h->trusted -= fh_min(h->trusted, purged / 2);
+  if (!fh_budget_widen(&h->budget, dirty_bytes(h), most)) {
+    fh_budget_purged(&h->budget, purge_to(h, (most + fh_budget_beside(&h->budget)) / part / FH_UNIT));
   }
 }
 
 static void keep_budget(fh_chunks *h) {
-  if (h->dirty_units > base(h) + beside(h)) {
+  if (dirty_bytes(h) > base(h) + fh_budget_beside(&h->budget)) {
     purge_surplus(h, base(h), 2);
   }
 }
@@ -351,7 +363,7 @@ static void learn_patience(fh_chunks *h) {
 static void shrink(fh_chunks *h) {
   quick_flush_all(h);
   fh_cache_flush(h->heap);
-  purge_surplus(h, FH_CHUNK_RETAIN / FH_UNIT / 8, 1);
+  purge_surplus(h, FH_CHUNK_RETAIN / 8, 1);
   learn_patience(h);
   h->mark_units = used_units(h);
 }
@@ -401,7 +413,7 @@ static void hole_use(fh_chunks *h, fh_chunk *c, uint64_t units) {
   uint64_t length = chunk_length(c), before = chunk_before_length(c), ahead = ahead_units(h, c);
   uint64_t fresh = chunk_flags(c) & CHUNK_FRESH;
   uint64_t dirty = hole_remove(h, c), rest = length - units;
-  h->reused += fresh == 0 ? fh_min(units, length - dirty) : 0;
+  h->budget.reused += fresh == 0 ? fh_min(units, length - dirty) * FH_UNIT : 0;
   if (rest < SPLIT_LEAST) {
     chunk_write(c, length, before, CHUNK_USED);
     chunk_tell_next(c, false);
@@ -554,7 +566,7 @@ bool fh_chunk_resize(fh_chunks *h, void *user, size_t bytes) {
 
 size_t fh_chunk_settle(fh_chunks *h) {
   quick_flush_all(h);
-  return (size_t)h->dirty_units * FH_UNIT;
+  return (size_t)dirty_bytes(h);
 }
 
 size_t fh_chunk_trim(fh_chunks *h) {

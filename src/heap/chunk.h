@@ -17,6 +17,7 @@
 #define FH_HEAP_CHUNK_H
 
 #include "fit/bins.h"
+#include "heap/budget.h"
 #include "pages/pages.h"
 
 enum {
@@ -59,10 +60,8 @@ typedef struct fh_chunks {
   uint64_t free_units;  /* in holes */
   int64_t big_units;    /* of them in big holes */
   int64_t noted_units;  /* of these the page runs know */
-  uint64_t reused;      /* purged units taken again since the last purge */
   char *ahead;          /* end of the memory asked for beyond what is used */
-  uint64_t widened;     /* units the budget is wider for now, after ping-pong */
-  uint64_t trusted;     /* the same on trust (pages/pages.h) */
+  fh_budget budget;     /* beside what may be dirty in any case */
 } fh_chunks;
 
 /* bytes <= FH_CHUNK_MAX. *zero tells how many bytes at the start of the memory are not known to be zero, SIZE_MAX when

@@ -3,6 +3,7 @@
 #define FH_HEAP_HEAP_H
 
 #include "base/fatal.h"
+#include "heap/budget.h"
 #include "heap/chunk.h"
 #include "heap/sizes.h"
 
@@ -26,7 +27,6 @@
 #define FH_CHUNK_RETAIN ((size_t)256 << 10) /* dirty bytes in big holes of a heap, beside 1/16 of its live bytes */
 #define FH_ORPHANS_RETAIN ((size_t)4 << 20) /* the same in the heaps of threads that have ended, all together */
 #define FH_SLEEP_RETAIN ((size_t)256 << 10) /* dirty bytes in what was sent to a thread that sleeps */
-#define FH_CHUNK_WIDEN ((size_t)4 << 20)    /* that much more at most while purging proves to be wasted work */
 #define FH_REMOTE_BYTES ((size_t)64 << 10)  /* bytes in a batch */
 #define FH_REMOTE_SHARE (FH_REMOTE_BYTES / FH_REMOTE_MOST)
 #define FH_REMOTE_QUANTUM 32u /* messages that one call frees, at first */

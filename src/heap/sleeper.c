@@ -3,14 +3,13 @@
 #include "base/bits.h"
 #include "base/lock.h"
 #include "heap/chunk_ops.h"
+#include "heap/parts.h"
 #include "heap/remote.h"
-#include "os/os.h"
 
 enum {
   SORT_MOST =
       8 * FH_REMOTE_MOST, /* blocks that one post sorts: many more than it brought, so that nothing is left over */
   HELP_HEAPS = 16,        /* heaps that one call looks at */
-  PURGE_MOST = 32,        /* slabs of which one post purges pages */
   BACK_SLABS = 8,         /* slabs whose slots come back in one call, at most */
   BACK_SLOTS = 64,        /* none is begun after so many slots */
   BACK_BLOCKS = 32        /* the same of blocks that come back one by one */
@@ -24,7 +23,7 @@ void fh_sleepers_unlock(void) { fh_lock_drop(&sleepers); }
 
 void fh_sleepers_reset_lock(void) { fh_lock_reset(&sleepers); }
 
-enum { SLAB_WORDS = FH_PAGE_SIZE / FH_ALIGNMENT / 64, SLAB_PARTS = FH_PAGE_SIZE / 4096 };
+enum { SLAB_WORDS = FH_PAGE_SIZE / FH_ALIGNMENT / 64 };
 
 /* The slots of one slab that were sent. In a table beside the pagemap, which is touched only where there is something
  * to note: so nothing is written into the slots, and a page of the kernel's whose slots were all sent can be purged. */
@@ -33,8 +32,8 @@ typedef struct sent_slots {
   fh_hole due;  /* in heap->sorted.due, when a part is complete and not purged */
   fh_span *slab;
   uint16_t count;
-  uint16_t missing[SLAB_PARTS]; /* of the slots that reach into each page of the kernel's */
-  uint8_t complete, purged;     /* a bit for each of them */
+  uint16_t missing[FH_PARTS]; /* of the slots that reach into each part */
+  uint8_t complete, purged;   /* sets of parts */
   uint64_t slots[SLAB_WORDS];
 } sent_slots;
 
@@ -81,23 +80,18 @@ static sent_slots *entry_of(const fh_span *slab) {
   return there ? (sent_slots *)(void *)(tables[number].at + at) : NULL;
 }
 
-/* Of a slab that can be purged by itself: a page of the kernel's, unless that is as long as a slab. */
-static size_t part_bytes(void) { return fh_min(fh_os_page_size(), FH_PAGE_SIZE); }
-
-/* The parts that could be purged, a bit for each. */
+/* The parts that could be purged. */
 static unsigned due_parts(const sent_slots *sent) { return sent->complete & ~(unsigned)sent->purged; }
 
 static void leave_due(fh_heap *to, sent_slots *sent) {
   fh_hole_leave(&sent->due);
-  to->sorted.dirty -= (unsigned)__builtin_popcount(due_parts(sent)) * part_bytes();
+  to->sorted.dirty -= (unsigned)__builtin_popcount(due_parts(sent)) * fh_part_bytes();
 }
 
 static void open_entry(fh_heap *to, fh_span *slab, sent_slots *sent) {
-  size_t size = fh_class_bytes(slab->class), part = part_bytes();
   *sent = (sent_slots){.slab = slab};
-  for (size_t i = 0; i < FH_PAGE_SIZE / part; i++) {
-    size_t last = fh_min(((i + 1) * part - 1) / size + 1, fh_classes[slab->class].slots);
-    sent->missing[i] = (uint16_t)(last - i * part / size);
+  for (size_t part = 0; part < FH_PAGE_SIZE / fh_part_bytes(); part++) {
+    sent->missing[part] = (uint16_t)fh_part_slots(slab->class, part, fh_classes[slab->class].slots);
   }
   fh_hole_push(&to->sorted.slabs, &sent->link);
 }
@@ -116,7 +110,7 @@ static void complete_part(fh_heap *to, sent_slots *sent, size_t part) {
     fh_hole_push(&to->sorted.due, &sent->due);
   }
   sent->complete |= (uint8_t)(1u << part);
-  to->sorted.dirty += part_bytes();
+  to->sorted.dirty += fh_part_bytes();
 }
 
 /* Notes a slot. All slots of a slab: no thread holds any, in a cache or in use, and its own list is empty, so that its
@@ -138,7 +132,7 @@ static fh_span *sort_slot(fh_heap *to, fh_span *slab, sent_slots *sent, void *sl
     to->sorted.gone[slab->class]++;
     return slab;
   }
-  for (size_t part = offset / part_bytes(); part <= (offset + size - 1) / part_bytes(); part++) {
+  for (size_t part = offset / fh_part_bytes(); part <= (offset + size - 1) / fh_part_bytes(); part++) {
     if (--sent->missing[part] == 0) {
       complete_part(to, sent, part);
     }
@@ -146,24 +140,26 @@ static fh_span *sort_slot(fh_heap *to, fh_span *slab, sent_slots *sent, void *sl
   return NULL;
 }
 
-static void purge_parts(fh_heap *to, sent_slots *sent) {
+/* What could be purged counts as purged: how many rows it is. */
+static unsigned gather_parts(fh_heap *to, sent_slots *sent, fh_os_part *rows) {
   unsigned due = due_parts(sent);
   leave_due(to, sent);
   sent->purged = sent->complete;
-  for (unsigned from = 0, count; due >> from != 0; from += count) {
-    for (; (due >> from & 1) == 0; from++) {
-    }
-    for (count = 1; (due >> (from + count) & 1) != 0; count++) {
-    }
-    fh_os_purge(sent->slab->start + from * part_bytes(), count * part_bytes());
-  }
+  return fh_part_rows(sent->slab->start, due, rows);
 }
 
-/* What was sent in full pages of the kernel's, under a budget as the holes of the chunk heap are. Bytes. */
+/* What was sent in full pages of the kernel's, under a budget as the holes of the chunk heap are: in one call. Bytes.
+ */
 static size_t purge_to(fh_heap *to, uint64_t retain) {
   uint64_t before = to->sorted.dirty;
-  for (unsigned i = 0; i < PURGE_MOST && to->sorted.dirty > retain && to->sorted.due.next != NULL; i++) {
-    purge_parts(to, (sent_slots *)(void *)((char *)to->sorted.due.next - offsetof(sent_slots, due)));
+  fh_os_part rows[FH_OS_PARTS];
+  unsigned count = 0;
+  while (to->sorted.dirty > retain && to->sorted.due.next != NULL && count + FH_PART_ROWS <= FH_OS_PARTS) {
+    fh_hole *due = to->sorted.due.next;
+    count += gather_parts(to, (sent_slots *)(void *)((char *)due - offsetof(sent_slots, due)), rows + count);
+  }
+  if (count != 0) {
+    fh_os_purge_parts(rows, count);
   }
   return (size_t)(before - to->sorted.dirty);
 }

@@ -267,7 +267,7 @@ static uint64_t runs_budget(unsigned percent) {
 /* The share is of what was live when the budget was looked at; all stretches are more than that. */
 uint64_t fh_retained_holes_budget(const fh_heap *heap) {
   const fh_chunks *h = &heap->chunks;
-  return FH_CHUNK_RETAIN + h->total_bytes / 16 + fh_min(h->widened * FH_UNIT, FH_CHUNK_WIDEN) + h->trusted * FH_UNIT;
+  return FH_CHUNK_RETAIN + h->total_bytes / 16 + fh_budget_beside(&h->budget);
 }
 
 /* Nobody looks when a stretch is taken that was in use before, or the heap of a thread that has ended. */

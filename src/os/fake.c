@@ -5,6 +5,7 @@ size_t fh_linux_page_size(void);
 void *fh_linux_reserve(size_t size, size_t alignment);
 bool fh_linux_commit(void *address, size_t size);
 bool fh_linux_purge(void *address, size_t size);
+unsigned fh_linux_purge_parts(const fh_os_part *parts, unsigned count);
 bool fh_linux_move(void *to, void *from, size_t size);
 
 fh_os_faults fh_os_faults_now = {.fail_after = -1};
@@ -46,5 +47,14 @@ void *fh_os_reserve(size_t size, size_t alignment) { return fault() ? NULL : fh_
 bool fh_os_commit(void *address, size_t size) { return !fault() && fh_linux_commit(address, size); }
 
 bool fh_os_purge(void *address, size_t size) { return !fault() && fh_linux_purge(address, size); }
+
+/* Each part may be the one that the kernel refuses. */
+unsigned fh_os_purge_parts(const fh_os_part *parts, unsigned count) {
+  unsigned allowed = 0;
+  while (allowed < count && !fault()) {
+    allowed++;
+  }
+  return allowed == 0 ? 0 : fh_linux_purge_parts(parts, allowed);
+}
 
 bool fh_os_move(void *to, void *from, size_t size) { return !fault() && fh_linux_move(to, from, size); }

@@ -4,6 +4,7 @@
 #define fh_os_reserve fh_linux_reserve
 #define fh_os_commit fh_linux_commit
 #define fh_os_purge fh_linux_purge
+#define fh_os_purge_parts fh_linux_purge_parts
 #define fh_os_move fh_linux_move
 #endif
 
@@ -16,6 +17,8 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -31,6 +34,10 @@
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
+#endif
+enum { THIS_PROCESS = -10000 }; /* PIDFD_SELF, of Linux 6.14 */
 
 enum { MOVES_MOST = 16384, MOVE_ALWAYS = 64 << 20 /* so few of these fit that they need not be counted */ };
 
@@ -97,6 +104,37 @@ bool fh_os_purge(void *address, size_t size) {
   } while (result != 0 && errno == EAGAIN);
   errno = saved;
   return result == 0;
+}
+
+/* The kernel does not go on behind a part that it refuses. How many it took. */
+static unsigned purge_at_once(const fh_os_part *parts, unsigned count) {
+  static int unknown; /* set once the kernel has said so */
+  struct iovec some[FH_OS_PARTS];
+  if (count < 2 || __atomic_load_n(&unknown, __ATOMIC_RELAXED) != 0) {
+    return 0;
+  }
+  for (unsigned i = 0; i < count; i++) {
+    some[i] = (struct iovec){parts[i].at, parts[i].bytes};
+  }
+  int saved = errno;
+  long bytes = syscall(SYS_process_madvise, THIS_PROCESS, some, (size_t)count, MADV_DONTNEED, 0u);
+  if (bytes < 0 && errno != EAGAIN && errno != EINTR) {
+    __atomic_store_n(&unknown, 1, __ATOMIC_RELAXED);
+  }
+  errno = saved;
+  unsigned done = 0;
+  for (; done < count && bytes >= (long)parts[done].bytes; done++) {
+    bytes -= (long)parts[done].bytes;
+  }
+  return done;
+}
+
+unsigned fh_os_purge_parts(const fh_os_part *parts, unsigned count) {
+  unsigned done = purge_at_once(parts, count);
+  while (done < count && fh_os_purge(parts[done].at, parts[done].bytes)) {
+    done++;
+  }
+  return done;
 }
 
 bool fh_os_populate(void *address, size_t size) {

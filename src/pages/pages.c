@@ -282,49 +282,95 @@ static void learn_from_reuse(void) {
   pages.reused = 0;
 }
 
-/* Drops the memory of a run that nobody else can reach. Kernel pages may be larger than ours: the edges that share one
- * with a neighbour are cleared by hand, since clean means zero. */
-static bool drop_memory(fh_span *run) {
+/* Runs that are being purged by one call, off the lists. */
+typedef struct leaving {
+  fh_span *runs[FH_OS_PARTS];
+  size_t count;
+} leaving;
+
+/* The memory of a run that the kernel can take: its pages may be larger than ours. */
+static fh_os_part inside_of(const fh_span *run) {
   size_t page = fh_os_page_size();
-  char *end = run->start + fh_span_bytes(run);
   char *from = (char *)fh_round_up((uintptr_t)run->start, page);
-  char *to = (char *)fh_round_down((uintptr_t)end, page);
-  if (from >= to) {
-    __builtin_memset(run->start, 0, fh_span_bytes(run));
-    return true;
-  }
-  if (!fh_os_purge(from, (size_t)(to - from))) {
-    return false;
-  }
+  char *to = (char *)fh_round_down((uintptr_t)run->start + fh_span_bytes(run), page);
+  return from < to ? (fh_os_part){from, (size_t)(to - from)} : (fh_os_part){run->start, 0};
+}
+
+/* The edges that share a page with a neighbour are cleared by hand, since clean means zero. */
+static void clear_edges(const fh_span *run) {
+  fh_os_part inside = inside_of(run);
+  char *from = inside.at, *to = from + inside.bytes, *end = run->start + fh_span_bytes(run);
   __builtin_memset(run->start, 0, (size_t)(from - run->start));
   __builtin_memset(to, 0, (size_t)(end - to));
-  return true;
+}
+
+/* Drops the memory of runs that nobody else can reach: how many, from the first on. */
+static size_t drop_memory(const leaving *some) {
+  fh_os_part parts[FH_OS_PARTS];
+  unsigned count = 0;
+  for (size_t i = 0; i < some->count; i++) {
+    parts[count] = inside_of(some->runs[i]);
+    count += parts[count].bytes != 0;
+  }
+  unsigned purged = count == 0 ? 0 : fh_os_purge_parts(parts, count);
+  size_t done = 0;
+  for (; done < some->count; done++) {
+    bool asked = inside_of(some->runs[done]).bytes != 0;
+    if (asked && purged == 0) {
+      break;
+    }
+    purged -= asked;
+    clear_edges(some->runs[done]);
+  }
+  return done;
 }
 
 /* The runs that are being purged: a forked child has to list them, for the thread that would is not in it. */
 static fh_hole busy_runs;
 
-/* Purges the longest dirty run with the lock given up meanwhile. Pages purged; 0 when the kernel refused. */
-static size_t purge_longest(void) {
-  fh_span *run = span_of(fh_bins_longest(&dirty_runs));
-  size_t count = run->pages;
-  unlist_run(run);
-  mark_run(run, run->start, count, FH_SPAN_BUSY);
-  fh_hole_push(&busy_runs, &run->link);
-  fh_lock_drop(&pages_lock);
-  bool done = drop_memory(run);
-  fh_lock_take(&pages_lock);
-  fh_hole_leave(&run->link);
-  list_joined(run, run->start, count, done ? FH_SPAN_CLEAN : FH_SPAN_DIRTY);
-  if (!done) {
-    return 0;
+/* The longest dirty runs first, until `target` dirty pages are left, or no more can be purged in one call. */
+static void gather_longest(leaving *some, size_t target) {
+  for (some->count = 0; pages.now.dirty > target && some->count < FH_OS_PARTS; some->count++) {
+    fh_span *run = span_of(fh_bins_longest(&dirty_runs));
+    size_t count = run->pages;
+    unlist_run(run);
+    mark_run(run, run->start, count, FH_SPAN_BUSY);
+    fh_hole_push(&busy_runs, &run->link);
+    some->runs[some->count] = run;
   }
+}
+
+static void list_purged(const leaving *some, size_t done) {
+  for (size_t i = 0; i < some->count; i++) {
+    fh_span *run = some->runs[i];
+    fh_hole_leave(&run->link);
+    list_joined(run, run->start, run->pages, i < done ? FH_SPAN_CLEAN : FH_SPAN_DIRTY);
+  }
+}
+
+static void note_purge(size_t count) {
   change(&pages.now.purges, 1);
   change(&pages.now.purged_pages, count);
   turn_clock();
   pages.purged[0] += count;
   change(&pages.now.widened, -fh_min(pages.now.widened, count / 16));
   change(&pages.now.trusted, -fh_min(pages.now.trusted, count / 2));
+}
+
+/* Purges dirty runs by one call, with the lock given up meanwhile. Pages purged; 0 when the kernel refused. */
+static size_t purge_some(size_t target) {
+  leaving some;
+  gather_longest(&some, target);
+  fh_lock_drop(&pages_lock);
+  size_t done = drop_memory(&some), count = 0;
+  for (size_t i = 0; i < done; i++) {
+    count += some.runs[i]->pages;
+  }
+  fh_lock_take(&pages_lock);
+  list_purged(&some, done);
+  if (count != 0) {
+    note_purge(count);
+  }
   return count;
 }
 
@@ -332,7 +378,7 @@ static size_t purge_longest(void) {
 static size_t purge_to(size_t target) {
   size_t total = 0;
   while (pages.now.dirty > target) {
-    size_t now = purge_longest();
+    size_t now = purge_some(target);
     if (now == 0) {
       break;
     }

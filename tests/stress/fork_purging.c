@@ -2,12 +2,12 @@
  * list their runs again are not there. */
 #include <pthread.h>
 #include <semaphore.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "freehold/freehold.h"
 #include "model/require.h"
+#include "os/os.h"
 #include "pages/pages.h"
 
 enum { FORKS = 8, THREADS = 2 };
@@ -22,16 +22,16 @@ static void wait_for(sem_t *sem) {
   }
 }
 
-int __real_madvise(void *address, size_t bytes, int advice);
-int __wrap_madvise(void *address, size_t bytes, int advice);
+unsigned __real_fh_os_purge_parts(const fh_os_part *parts, unsigned count);
+unsigned __wrap_fh_os_purge_parts(const fh_os_part *parts, unsigned count);
 
 /* The linker calls this in place of it: each purge waits until the process has forked. */
-int __wrap_madvise(void *address, size_t bytes, int advice) {
-  if (purges && advice == MADV_DONTNEED && !__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
+unsigned __wrap_fh_os_purge_parts(const fh_os_part *parts, unsigned count) {
+  if (purges && !__atomic_load_n(&stop, __ATOMIC_RELAXED)) {
     sem_post(&inside);
     wait_for(&go);
   }
-  return __real_madvise(address, bytes, advice);
+  return __real_fh_os_purge_parts(parts, count);
 }
 
 static void *purge(void *unused) {

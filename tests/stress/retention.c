@@ -114,7 +114,7 @@ static uint64_t unknown_most(void) {
 static void look_at_orphans(void) {
   uint64_t dirty = 0;
   for (const fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
-    REQUIRE(heap->chunks.widened <= FH_CHUNK_WIDEN / FH_UNIT);
+    REQUIRE(heap->chunks.budget.widened <= FH_WIDEN_MOST);
     dirty += heap->state == FH_HEAP_LIVE ? 0 : heap->chunks.dirty_units * FH_UNIT;
   }
   REQUIRE(dirty <= FH_ORPHANS_RETAIN);
@@ -136,7 +136,7 @@ static void look_at_idle(void) {
 static void look_at_trust(const fh_pages_counts *pages) {
   uint64_t sum = (uint64_t)pages->trusted << FH_PAGE_SHIFT;
   for (const fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
-    sum += heap->chunks.trusted * FH_UNIT;
+    sum += heap->chunks.budget.trusted;
   }
   REQUIRE(sum <= FH_TRUST_BYTES);
 }

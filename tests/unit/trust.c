@@ -50,7 +50,7 @@ static void small_programs_do_not_purge(void **state) {
   (void)state;
   assert_non_null(heap);
   make_holes(&heap->chunks, at, COUNT);
-  assert_true(heap->chunks.trusted != 0);
+  assert_true(heap->chunks.budget.trusted != 0);
   assert_true(heap->chunks.dirty_units * FH_UNIT >= COUNT / 2 * EACH);
   take_and_give(FH_RETAIN_BYTES + FH_TRUST_BYTES / 4);
   assert_true(counts().trusted != 0);
@@ -74,9 +74,9 @@ static void trust_of_a_chunk_heap_ends(void **state) {
   fh_heap *heap = fh_heap_mine();
   void *at[COUNT];
   (void)state;
-  assert_true(heap->chunks.trusted != 0);
+  assert_true(heap->chunks.budget.trusted != 0);
   make_holes(&heap->chunks, at, COUNT);
-  assert_int_equal(heap->chunks.trusted, 0);
+  assert_int_equal(heap->chunks.budget.trusted, 0);
   give_others(&heap->chunks, at, COUNT);
 }
 

@@ -1,0 +1,31 @@
+/* The parts of a slab that can be purged by themselves: the kernel's pages in it, or all of it where those are as long.
+ * Slots lie across their borders. A set of parts is a bit for each. */
+#ifndef FH_HEAP_PARTS_H
+#define FH_HEAP_PARTS_H
+
+#include "heap/heap.h"
+#include "os/os.h"
+
+enum { FH_PARTS = FH_PAGE_SIZE / 4096, FH_PART_ROWS = FH_PARTS / 2 /* that do not touch, at most */ };
+
+fh_inline size_t fh_part_bytes(void) { return fh_min(fh_os_page_size(), FH_PAGE_SIZE); }
+
+/* How many of the first `slots` slots reach into a part. */
+fh_inline unsigned fh_part_slots(unsigned class, size_t part, size_t slots) {
+  size_t size = fh_class_bytes(class), bytes = fh_part_bytes();
+  size_t first = part * bytes / size, end = fh_min(((part + 1) * bytes - 1) / size + 1, slots);
+  return (unsigned)(end > first ? end - first : 0);
+}
+
+/* What is to be purged for a set of parts: how many rows. */
+fh_inline unsigned fh_part_rows(char *slab, unsigned set, fh_os_part rows[FH_PART_ROWS]) {
+  unsigned count = 0;
+  for (unsigned from = 0, length; set >> from != 0; from += length) {
+    from += fh_lowest_bit(set >> from);
+    length = fh_lowest_bit(~(set >> from));
+    rows[count++] = (fh_os_part){slab + from * fh_part_bytes(), length * fh_part_bytes()};
+  }
+  return count;
+}
+
+#endif
