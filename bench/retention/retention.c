@@ -10,7 +10,7 @@
 /* The bound: kept <= live / SHARE + FIXED + a thread's part for each. */
 enum { SHARE = 10 };
 #define FIXED (FH_RETAIN_BYTES + FH_WIDEN_BYTES + FH_ORPHANS_RETAIN)
-#define EACH (FH_CHUNK_RETAIN + FH_WIDEN_MOST + FH_QUICK_RETAIN)
+#define EACH (FH_CHUNK_RETAIN + FH_CHUNK_WIDEN + FH_QUICK_RETAIN)
 
 static struct {
   uint64_t samples, live, kept;  /* sums of all samples */

@@ -35,6 +35,9 @@
 #define FH_TSAN 1
 #endif
 #endif
+#ifndef FH_TSAN
+#define FH_TSAN 0
+#endif
 
 #define fh_hidden __attribute__((visibility("hidden")))
 

@@ -10,6 +10,7 @@
 #include "heap/large.h"
 #include "heap/quick.h"
 #include "heap/sleeper.h"
+#include "heap/sparse.h"
 #include "os/os.h"
 
 static fh_cold void *no_memory(void) {
@@ -214,7 +215,7 @@ int fh_trim(size_t keep) {
   if (heap != NULL) {
     fh_remote_post_all(heap);
     fh_gather();
-    given = fh_chunk_trim(&heap->chunks);
+    given = fh_chunk_trim(&heap->chunks) + fh_sparse_trim(heap);
   }
   given += fh_sleeper_sort_all(heap);
   given += fh_pages_trim();

@@ -6,8 +6,6 @@
 #include "base/bits.h"
 #include "pages/pages.h"
 
-#define FH_WIDEN_MOST ((size_t)4 << 20) /* while purging proves to be wasted work */
-
 typedef struct fh_budget {
   uint64_t widened; /* after ping-pong */
   uint64_t trusted; /* taken on trust (pages/pages.h) */
@@ -17,10 +15,10 @@ typedef struct fh_budget {
 fh_inline uint64_t fh_budget_beside(const fh_budget *b) { return b->widened + b->trusted; }
 
 /* `kept` bytes are more than `most` and what may stay beside it. Each purged byte that is taken again was purged in
- * vain: twice as much more is kept from now on. Where that is not enough, more is taken on trust. False: nor is that.
- */
-fh_inline bool fh_budget_widen(fh_budget *b, uint64_t kept, uint64_t most) {
-  b->widened = fh_min(b->widened + 2 * b->reused, FH_WIDEN_MOST);
+ * vain: twice as much more is kept from now on, `widest` at most. Where that is not enough, more is taken on trust.
+ * False: nor is that. */
+fh_inline bool fh_budget_widen(fh_budget *b, uint64_t kept, uint64_t most, uint64_t widest) {
+  b->widened = fh_min(b->widened + 2 * b->reused, widest);
   b->reused = 0;
   if (kept > most + fh_budget_beside(b)) {
     b->trusted += fh_pages_trust((size_t)(kept - most - fh_budget_beside(b)));

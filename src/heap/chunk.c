@@ -5,6 +5,7 @@
 #include "heap/heap.h"
 #include "heap/quick.h"
 #include "heap/sleeper.h"
+#include "heap/sparse.h"
 #include "os/os.h"
 
 /* A rest shorter than this stays with the chunk: slabs serve what would fit it. */
@@ -219,7 +220,7 @@ static uint64_t base(const fh_chunks *h) { return FH_CHUNK_RETAIN + live_units(h
 /* Where `most` dirty bytes, and what may stay beside them, are not enough, what is dirty is purged down to 1 / `part`
  * of what may stay. */
 static fh_noinline void purge_surplus(fh_chunks *h, uint64_t most, unsigned part) {
-  if (!fh_budget_widen(&h->budget, dirty_bytes(h), most)) {
+  if (!fh_budget_widen(&h->budget, dirty_bytes(h), most, FH_CHUNK_WIDEN)) {
     fh_budget_purged(&h->budget, purge_to(h, (most + fh_budget_beside(&h->budget)) / part / FH_UNIT));
   }
 }
@@ -363,6 +364,7 @@ static void learn_patience(fh_chunks *h) {
 static void shrink(fh_chunks *h) {
   quick_flush_all(h);
   fh_cache_flush(h->heap);
+  fh_sparse_trim(h->heap);
   purge_surplus(h, FH_CHUNK_RETAIN / 8, 1);
   learn_patience(h);
   h->mark_units = used_units(h);

@@ -24,14 +24,29 @@
 #define FH_SLEEP_MOST ((size_t)16 << 20) /* so much that it does not matter whether it sleeps */
 #define FH_SLEEP_TIME 30 /* milliseconds since FH_SLEEP_BYTES: more than a thread waits for a processor */
 #endif
+#if FREEHOLD_TINY
+#define FH_SPARSE_RETAIN ((size_t)16 << 10)
+#else
+#define FH_SPARSE_RETAIN ((size_t)256 << 10) /* bytes free of used slots in slabs that few are used of, beside 1/16 */
+#endif
+#define FH_SPARSE_WIDEN ((size_t)1 << 20)   /* that much more at most while purging proves to be wasted work */
 #define FH_CHUNK_RETAIN ((size_t)256 << 10) /* dirty bytes in big holes of a heap, beside 1/16 of its live bytes */
 #define FH_ORPHANS_RETAIN ((size_t)4 << 20) /* the same in the heaps of threads that have ended, all together */
 #define FH_SLEEP_RETAIN ((size_t)256 << 10) /* dirty bytes in what was sent to a thread that sleeps */
+#define FH_CHUNK_WIDEN ((size_t)4 << 20)    /* that much more at most while purging proves to be wasted work */
 #define FH_REMOTE_BYTES ((size_t)64 << 10)  /* bytes in a batch */
 #define FH_REMOTE_SHARE (FH_REMOTE_BYTES / FH_REMOTE_MOST)
 #define FH_REMOTE_QUANTUM 32u /* messages that one call frees, at first */
 
-enum { FH_FULLNESS = 4, FH_REMOTE_SLOTS = 32 /* batches at a time */ };
+enum { FH_REMOTE_SLOTS = 32 /* batches at a time */ };
+
+/* Which list a slab is on (slab.c). */
+typedef enum fh_slab_state {
+  FH_SLAB_WATCHED,
+  FH_SLAB_SPARSE,
+  FH_SLAB_QUARTER,
+  FH_SLAB_FULL = FH_SLAB_QUARTER + 4
+} fh_slab_state;
 
 /* The free slots of one class that a thread has at hand: taken out of their slabs, not in the program's hands. `room`
  * counts pushes until it is full; how many it holds is the rest of `limit`. */
@@ -40,11 +55,11 @@ typedef struct fh_cache {
   int32_t room, limit;
 } fh_cache;
 
-/* Slabs of one class by fullness: the last list of the partial ones holds the fullest, and is served first, so that the
+/* Slabs of one class by state: the last list of the partial ones holds the fullest, and is served first, so that the
  * emptiest can go. Each is a queue, closed to a ring through its head: the slab that waited longest has gathered most
  * free slots. */
 typedef struct fh_slabs {
-  fh_hole partial[FH_FULLNESS];
+  fh_hole partial[FH_SLAB_FULL];
   fh_span *growing; /* the one that has slots not carved yet; NULL: none */
   size_t count;     /* slabs of this class */
   size_t out;       /* slots that are in no slab's list: with the program, in the cache, on their way home */
@@ -75,6 +90,16 @@ typedef struct fh_sorted {
   uint32_t gone[FH_CLASSES];  /* slabs that went back whole, and are in the counts of the heap still */
 } fh_sorted;
 
+/* Slabs of which few slots are used (heap/sparse.h). */
+typedef struct fh_sparse {
+  size_t count;       /* sparse slabs that are not watched */
+  fh_hole due, spare; /* heads of lists: notes of watched slabs that could be purged in part, and of none */
+  size_t due_bytes;   /* that could be purged */
+  size_t purged;      /* bytes so far */
+  unsigned class;     /* of the slab that was watched last */
+  fh_budget budget;
+} fh_sparse;
+
 enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copied by fork */ };
 
 typedef struct fh_heap {
@@ -97,6 +122,7 @@ typedef struct fh_heap {
   struct fh_heap *next_orphan;
   size_t rests; /* of an orphan: its part of what all of them keep, in bytes */
   _Alignas(64) fh_sorted sorted;
+  fh_sparse sparse;
   _Alignas(64) fh_chunks chunks; /* last: its bins are large and mostly untouched */
 } fh_heap;
 
@@ -118,7 +144,9 @@ void fh_slab_gone(fh_heap *, unsigned class, unsigned count); /* so many, full o
 void fh_slab_check(const char *call, const void *newest, const fh_span *, const void *pointer);
 fh_cold _Noreturn void fh_freed_twice(const void *block);
 bool fh_slab_shrinks(const fh_heap *); /* slabs go back and none is made: the thread is giving up its memory */
-size_t fh_slab_live(const fh_span *);  /* slots in the hands of the program or of the cache */
+fh_span *fh_slab_first(fh_heap *, unsigned class, fh_slab_state); /* of a list; NULL: it is empty */
+void fh_slab_watch(fh_heap *, fh_span *);                         /* to the list of those that are (heap/sparse.h) */
+size_t fh_slab_live(const fh_span *); /* slots in the hands of the program or of the cache */
 void fh_cache_overflow(fh_cache *, fh_heap *);
 void fh_cache_flush(fh_heap *); /* all caches, into their slabs; those that hold nothing go back */
 

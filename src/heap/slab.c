@@ -6,40 +6,50 @@
  * A slot is free when it lies in the slab's own list. Those that the thread cache holds count as used here: the cache
  * takes all free slots of a slab at once, without looking at them, and gives slots back in batches (heap/cache.c).
  *
- *   state  on the list            countdown counts slots given back until
- *   FULL   none                   a sixteenth of the slots: then it is partial
- *   0..3   slabs.partial[state]   used slots reach the next quarter below, at last 0: the page goes back
+ *   state    on the list              countdown counts slots given back until
+ *   FULL     none                     a sixteenth of the slots: then it is partial
+ *   QUARTER  one for each quarter     used slots reach the next quarter below, at last so few that it is sparse
+ *   SPARSE   slabs.partial[state]     none is used: the page goes back
+ *   WATCHED  slabs.partial[state]     each slot: what few are used are counted by pages of the kernel's (heap/sparse.h)
  *
  * A slab whose slots are all out is on no list, so that it can go without its thread (heap/sleeper.h). */
 #include "base/fatal.h"
 #include "heap/heap.h"
 #include "heap/sleeper.h"
+#include "heap/sparse.h"
 #include "os/os.h"
 
 /* A class with that many slabs will fill the next one too: its memory is asked for at once. The last of so many is
  * half empty on average. */
 enum { POPULATE_COUNT = 16 };
 
-enum { STATE_FULL = FH_FULLNESS };
-
 static fh_span *slab_of(fh_hole *link) { return (fh_span *)(void *)((char *)link - offsetof(fh_span, link)); }
 
-static void list_push(fh_hole *list, fh_span *slab) {
+static void list_push(fh_heap *heap, fh_span *slab, fh_slab_state state) {
+  fh_hole *list = &heap->slabs[slab->class].partial[state];
+  slab->state = (uint8_t)state;
   slab->link = (fh_hole){list, list->prev};
   list->prev->next = &slab->link;
   list->prev = &slab->link;
+  heap->sparse.count += state == FH_SLAB_SPARSE;
 }
 
-static void list_remove(fh_span *slab) {
+static void list_remove(fh_heap *heap, fh_span *slab) {
   slab->link.prev->next = slab->link.next;
   slab->link.next->prev = slab->link.prev;
+  heap->sparse.count -= slab->state == FH_SLAB_SPARSE;
+}
+
+fh_span *fh_slab_first(fh_heap *heap, unsigned class, fh_slab_state state) {
+  fh_hole *list = &heap->slabs[class].partial[state];
+  return list->next == list ? NULL : slab_of(list->next);
 }
 
 void fh_slab_start(fh_heap *heap) {
   for (unsigned class = 0; class < FH_CLASSES; class ++) {
     fh_slabs *slabs = &heap->slabs[class];
-    for (unsigned q = 0; q < FH_FULLNESS; q++) {
-      slabs->partial[q] = (fh_hole){&slabs->partial[q], &slabs->partial[q]};
+    for (unsigned state = 0; state < FH_SLAB_FULL; state++) {
+      slabs->partial[state] = (fh_hole){&slabs->partial[state], &slabs->partial[state]};
     }
   }
   for (unsigned grain = 0; grain < FH_GRAINS; grain++) {
@@ -47,23 +57,32 @@ void fh_slab_start(fh_heap *heap) {
   }
 }
 
-/* Used slots from one list of partial slabs to the next: few lists for slabs of few slots. */
-static unsigned step_of(unsigned slots) { return (unsigned)fh_max((slots + FH_FULLNESS - 1) / FH_FULLNESS, 16); }
+/* Used slots from one quarter to the next: few lists for slabs of few slots. */
+static unsigned step_of(unsigned slots) { return (unsigned)fh_max((slots + 3) / 4, 16); }
 
 /* A full slab is listed again after that many slots came back: taking it up for a single slot costs more than the slot
  * is worth. */
 static unsigned full_gives(unsigned slots) { return (unsigned)fh_max(slots / 16, 2); }
 
-/* Slots not in the slab's own list. Other threads read it for statistics. */
-size_t fh_slab_live(const fh_span *slab) {
-  unsigned slots = slab->u.slab.slots, carved = slab->u.slab.carved;
-  int count = fh_racy_load(slab->countdown);
-  return slab->state == STATE_FULL ? carved - full_gives(slots) + (unsigned)count
-                                   : slab->state * step_of(slots) + (unsigned)count;
+/* Used slots when the countdown reaches 0. That of a watched slab is always below. */
+static unsigned floor_of(const fh_span *slab) {
+  unsigned class = slab->class, slots = fh_classes[class].slots;
+  switch (slab->state) {
+    case FH_SLAB_FULL: return slab->u.slab.carved - full_gives(slots);
+    case FH_SLAB_WATCHED: return fh_sparse_most(class) + 1;
+    case FH_SLAB_SPARSE: return 0;
+    case FH_SLAB_QUARTER: return fh_sparse_most(class);
+    default: return (slab->state - FH_SLAB_QUARTER) * step_of(slots);
+  }
 }
 
+/* Slots not in the slab's own list. Other threads read it for statistics. */
+size_t fh_slab_live(const fh_span *slab) { return floor_of(slab) + (unsigned)fh_racy_load(slab->countdown); }
+
+static void set_countdown(fh_span *slab, unsigned live) { slab->countdown = (int16_t)(live - floor_of(slab)); }
+
 static void set_full(fh_span *slab) {
-  slab->state = STATE_FULL;
+  slab->state = FH_SLAB_FULL;
   slab->countdown = (int16_t)full_gives(slab->u.slab.slots);
 }
 
@@ -86,32 +105,57 @@ static void give_page(fh_heap *heap, fh_span *slab) {
   if (slabs->growing == slab) {
     slabs->growing = NULL;
   }
+  if (slab->state == FH_SLAB_WATCHED) {
+    fh_sparse_forget(heap, slab);
+  }
   strike(heap, slabs, 1);
   fh_pages_give(slab);
 }
 
 /* Lists a slab that has free slots by the `live` others. */
 static void list_partial(fh_heap *heap, fh_span *slab, unsigned live) {
-  unsigned step = step_of(slab->u.slab.slots);
-  slab->state = (uint8_t)((live - 1) / step);
-  slab->countdown = (int16_t)(live - slab->state * step);
-  list_push(&heap->slabs[slab->class].partial[slab->state], slab);
+  bool sparse = live <= fh_sparse_most(slab->class);
+  unsigned quarter = (live - 1) / step_of(slab->u.slab.slots);
+  list_push(heap, slab, sparse ? FH_SLAB_SPARSE : (fh_slab_state)(FH_SLAB_QUARTER + quarter));
+  set_countdown(slab, live);
+  if (sparse) {
+    fh_sparse_keep_budget(heap);
+  }
+}
+
+void fh_slab_watch(fh_heap *heap, fh_span *slab) {
+  unsigned live = (unsigned)fh_slab_live(slab);
+  list_remove(heap, slab);
+  list_push(heap, slab, FH_SLAB_WATCHED);
+  set_countdown(slab, live);
+}
+
+/* The slab is on a list no more. */
+static void leave_list(fh_heap *heap, fh_span *slab) {
+  if (slab->state != FH_SLAB_FULL) {
+    list_remove(heap, slab);
+  }
 }
 
 fh_cold _Noreturn void fh_freed_twice(const void *block) { fh_fatal("free", block, "freed already (double free)"); }
 
-/* The countdown of a slab has reached 0, or passed it. */
-static fh_noinline void slab_event(fh_heap *heap, fh_span *slab) {
+/* `count` slots have come back, and the countdown has reached 0 or passed it. */
+static fh_noinline void slab_event(fh_heap *heap, fh_span *slab, unsigned count) {
   unsigned live = (unsigned)fh_slab_live(slab);
   if (fh_unlikely(live > slab->u.slab.carved)) {
     fh_freed_twice(slab->free); /* more came back than were ever out */
   }
-  if (slab->state != STATE_FULL) {
-    list_remove(slab);
+  bool watched = slab->state == FH_SLAB_WATCHED;
+  if (watched) {
+    fh_sparse_came_back(heap, slab, count);
   }
   if (live == 0) {
+    leave_list(heap, slab);
     give_page(heap, slab);
+  } else if (watched) {
+    fh_sparse_keep_budget(heap);
   } else {
+    leave_list(heap, slab);
     list_partial(heap, slab, live);
   }
 }
@@ -121,7 +165,7 @@ void fh_slab_splice(fh_heap *heap, fh_span *slab, void *first, void *last, int c
   slab->free = first;
   slab->countdown = (int16_t)(slab->countdown - count);
   if (fh_unlikely(slab->countdown <= 0)) {
-    slab_event(heap, slab);
+    slab_event(heap, slab, (unsigned)count);
   }
 }
 
@@ -212,13 +256,15 @@ static fh_span *slab_make(fh_heap *heap, unsigned class) {
 
 /* The fullest of the partial slabs, all of its free slots. */
 static void *take_partial(fh_heap *heap, unsigned class, unsigned *count) {
-  for (unsigned q = FH_FULLNESS; q-- != 0;) {
-    fh_hole *list = &heap->slabs[class].partial[q];
-    if (list->next != list) {
-      fh_span *slab = slab_of(list->next);
+  for (unsigned state = FH_SLAB_FULL; state-- != 0;) {
+    fh_span *slab = fh_slab_first(heap, class, (fh_slab_state)state);
+    if (slab != NULL) {
+      if (state == FH_SLAB_WATCHED) {
+        fh_sparse_unwatch(heap, slab);
+      }
       void *first = slab->free;
       *count = slab->u.slab.carved - (unsigned)fh_slab_live(slab);
-      list_remove(slab);
+      list_remove(heap, slab);
       slab->free = NULL;
       set_full(slab);
       return first;

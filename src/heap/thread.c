@@ -5,6 +5,7 @@
 #include "heap/fast.h"
 #include "heap/settings.h"
 #include "heap/sleeper.h"
+#include "heap/sparse.h"
 #include "os/os.h"
 #include "pages/meta.h"
 
@@ -42,6 +43,7 @@ static size_t keep_bound(fh_heap *heap) {
   if (__atomic_load_n(&orphans_rest, __ATOMIC_RELAXED) - heap->rests + rest <= FH_ORPHANS_RETAIN) {
     return rest;
   }
+  fh_sparse_trim(heap);
   return rest - fh_chunk_trim(&heap->chunks);
 }
 

@@ -106,18 +106,18 @@ bool fh_os_purge(void *address, size_t size) {
   return result == 0;
 }
 
+_Static_assert(sizeof(fh_os_part) == sizeof(struct iovec) &&
+                   offsetof(fh_os_part, bytes) == offsetof(struct iovec, iov_len),
+               "the kernel reads them as they are");
+
 /* The kernel does not go on behind a part that it refuses. How many it took. */
 static unsigned purge_at_once(const fh_os_part *parts, unsigned count) {
   static int unknown; /* set once the kernel has said so */
-  struct iovec some[FH_OS_PARTS];
   if (count < 2 || __atomic_load_n(&unknown, __ATOMIC_RELAXED) != 0) {
     return 0;
   }
-  for (unsigned i = 0; i < count; i++) {
-    some[i] = (struct iovec){parts[i].at, parts[i].bytes};
-  }
   int saved = errno;
-  long bytes = syscall(SYS_process_madvise, THIS_PROCESS, some, (size_t)count, MADV_DONTNEED, 0u);
+  long bytes = syscall(SYS_process_madvise, THIS_PROCESS, parts, (size_t)count, MADV_DONTNEED, 0u);
   if (bytes < 0 && errno != EAGAIN && errno != EINTR) {
     __atomic_store_n(&unknown, 1, __ATOMIC_RELAXED);
   }

@@ -28,7 +28,7 @@ typedef struct fh_os_part {
   void *at;
   size_t bytes;
 } fh_os_part;
-enum { FH_OS_PARTS = 256 }; /* that many at most */
+enum { FH_OS_PARTS = 128 }; /* that many at most: 3 KiB of the stack, with what they belong to */
 unsigned fh_os_purge_parts(const fh_os_part *parts, unsigned count);
 
 /* Asks for memory behind committed addresses at once instead of a fault a page: a hint, contents unchanged.

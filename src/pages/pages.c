@@ -340,12 +340,17 @@ static void gather_longest(leaving *some, size_t target) {
   }
 }
 
-static void list_purged(const leaving *some, size_t done) {
+/* The first `done` of them were purged: how many pages. */
+static size_t list_purged(const leaving *some, size_t done) {
+  size_t purged = 0;
   for (size_t i = 0; i < some->count; i++) {
     fh_span *run = some->runs[i];
+    size_t count = run->pages;
     fh_hole_leave(&run->link);
-    list_joined(run, run->start, run->pages, i < done ? FH_SPAN_CLEAN : FH_SPAN_DIRTY);
+    list_joined(run, run->start, count, i < done ? FH_SPAN_CLEAN : FH_SPAN_DIRTY);
+    purged += i < done ? count : 0;
   }
+  return purged;
 }
 
 static void note_purge(size_t count) {
@@ -362,12 +367,9 @@ static size_t purge_some(size_t target) {
   leaving some;
   gather_longest(&some, target);
   fh_lock_drop(&pages_lock);
-  size_t done = drop_memory(&some), count = 0;
-  for (size_t i = 0; i < done; i++) {
-    count += some.runs[i]->pages;
-  }
+  size_t done = drop_memory(&some);
   fh_lock_take(&pages_lock);
-  list_purged(&some, done);
+  size_t count = list_purged(&some, done);
   if (count != 0) {
     note_purge(count);
   }
@@ -463,6 +465,8 @@ void fh_pages_read(fh_pages_counts *out) {
 }
 
 void fh_pages_set_retain(unsigned percent) { pages.retain = percent; }
+
+unsigned fh_pages_retain(void) { return (unsigned)pages.retain; }
 
 void fh_pages_set_limit(size_t bytes) { pages.limit = bytes == SIZE_MAX ? SIZE_MAX : bytes >> FH_PAGE_SHIFT; }
 

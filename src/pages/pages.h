@@ -61,6 +61,7 @@ size_t fh_pages_trust(size_t bytes);
 
 /* Percent of the pages in use that may stay dirty; with 0 nobody is trusted. */
 void fh_pages_set_retain(unsigned percent);
+unsigned fh_pages_retain(void);
 /* Bytes that may be handed out at most; SIZE_MAX: no limit. */
 void fh_pages_set_limit(size_t bytes);
 

@@ -45,7 +45,7 @@ typedef struct fh_span {
   /* Slab: its heap, whose thread frees into it without asking; else NULL. Only that thread writes free and countdown,
    * or, for an orphan, who holds the orphan lock. */
   struct fh_heap *owner;
-  void *free;           /* slab: its free slots, last given back first */
+  void *free;           /* slab: its free slots, last given back first; watched: a note (heap/sparse.c) */
   int16_t countdown;    /* slab: slots given back until something must be done */
   uint16_t cache;       /* slab: where in its heap the thread cache of its class lies, in bytes */
   uint8_t kind;         /* fh_span_kind */

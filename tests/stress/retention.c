@@ -6,13 +6,16 @@
 #include "base/bits.h"
 #include "freehold/freehold.h"
 #include "heap/heap.h"
+#include "heap/sparse.h"
 #include "lens/retained.h"
 #include "model/require.h"
 #include "os/os.h"
 #include "pages/pages.h"
 #include "retention/gate.h"
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if FH_TSAN
+enum { ROUNDS = 1, STEPS = 45000 };
+#elif defined(__SANITIZE_ADDRESS__)
 enum { ROUNDS = 2, STEPS = 45000 };
 #else
 enum { ROUNDS = 3, STEPS = 150000 };
@@ -114,7 +117,7 @@ static uint64_t unknown_most(void) {
 static void look_at_orphans(void) {
   uint64_t dirty = 0;
   for (const fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
-    REQUIRE(heap->chunks.budget.widened <= FH_WIDEN_MOST);
+    REQUIRE(heap->chunks.budget.widened <= FH_CHUNK_WIDEN && heap->sparse.budget.widened <= FH_SPARSE_WIDEN);
     dirty += heap->state == FH_HEAP_LIVE ? 0 : heap->chunks.dirty_units * FH_UNIT;
   }
   REQUIRE(dirty <= FH_ORPHANS_RETAIN);
@@ -124,6 +127,7 @@ static void look_at_orphans(void) {
 static void look_at_idle(void) {
   for (const fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
     uint64_t dirty = heap->chunks.dirty_units * FH_UNIT, most = fh_retained_holes_budget(heap);
+    REQUIRE(heap->state != FH_HEAP_LIVE || fh_sparse_kept(heap) <= fh_sparse_budget(heap) + FH_OS_PARTS * FH_PAGE_SIZE);
     if (heap->state == FH_HEAP_LIVE && now_shape->most > FH_QUICK_MAX && dirty > most) {
       fprintf(stderr, "%s: a heap keeps %" PRIu64 " bytes of holes, at most %" PRIu64 "\n", now_shape->name, dirty,
               most);
@@ -136,7 +140,7 @@ static void look_at_idle(void) {
 static void look_at_trust(const fh_pages_counts *pages) {
   uint64_t sum = (uint64_t)pages->trusted << FH_PAGE_SHIFT;
   for (const fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
-    sum += heap->chunks.budget.trusted;
+    sum += heap->chunks.budget.trusted + heap->sparse.budget.trusted;
   }
   REQUIRE(sum <= FH_TRUST_BYTES);
 }

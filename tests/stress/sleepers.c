@@ -12,7 +12,7 @@
 #include "model/require.h"
 #include "unit/child_locks.h"
 
-enum { OWNERS = 3, FREERS = 2, LOT = 600, LOTS = 40, HOLES = 64, STAMP = 16 };
+enum { OWNERS = 3, FREERS = 2, LOT = 600, LOTS = FH_TSAN ? 15 : 40, HOLES = 64, STAMP = 16 };
 
 typedef struct lot {
   size_t count;

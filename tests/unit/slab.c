@@ -258,7 +258,7 @@ static bool within(const fh_hole *list, const fh_span *slab) {
 }
 
 static bool is_partial(const fh_heap *heap, const fh_span *slab) {
-  for (unsigned q = 0; q < FH_FULLNESS; q++) {
+  for (unsigned q = 0; q < FH_SLAB_FULL; q++) {
     if (within(&heap->slabs[slab->class].partial[q], slab)) {
       return true;
     }

@@ -1,0 +1,266 @@
+#include "heap/sparse.h"
+
+#include "heap/parts.h"
+#include "pages/meta.h"
+
+enum {
+  USED_MOST = 14,
+  KEPT_OF_EACH = 4096, /* bytes of parts without a used slot in a slab that is not watched, about */
+  WATCH_MOST = 16,     /* slabs that one call begins to watch */
+  NOTES_AT_ONCE = 64
+};
+
+/* What is known of a watched slab, in place of its list. */
+typedef struct watched {
+  fh_hole due; /* in heap->sparse.due when parts could be purged */
+  fh_span *slab;
+  uint8_t count, purged;    /* used slots; set of parts */
+  uint16_t used[USED_MOST]; /* where they begin, in units of FH_ALIGNMENT, in no order */
+} watched;
+
+static watched *note_of(const fh_span *slab) { return slab->free; }
+
+static watched *due_note(fh_hole *link) { return (watched *)(void *)link; }
+
+unsigned fh_sparse_most(unsigned class) { return (unsigned)fh_min(fh_classes[class].slots / 2, USED_MOST); }
+
+static unsigned unit_at(size_t offset) { return (unsigned)(offset / FH_ALIGNMENT); }
+
+static size_t offset_of(const void *slot) { return (uintptr_t)slot & (FH_PAGE_SIZE - 1); }
+
+/* Notes for slabs: never given back, but used again. */
+
+static bool make_notes(fh_sparse *sparse) {
+  watched *made = fh_meta_take(NOTES_AT_ONCE * sizeof(watched));
+  for (unsigned i = 0; made != NULL && i < NOTES_AT_ONCE; i++) {
+    fh_hole_push(&sparse->spare, &made[i].due);
+  }
+  return made != NULL;
+}
+
+static watched *take_note(fh_sparse *sparse) {
+  if (sparse->spare.next == NULL && !make_notes(sparse)) {
+    return NULL;
+  }
+  fh_hole *link = sparse->spare.next;
+  fh_hole_leave(link);
+  return due_note(link);
+}
+
+/* Parts. */
+
+static unsigned parts_of(const fh_span *slab, unsigned unit) {
+  size_t first = unit * FH_ALIGNMENT, last = first + fh_class_bytes(slab->class) - 1;
+  unsigned set = 0;
+  for (size_t part = first / fh_part_bytes(); part <= last / fh_part_bytes(); part++) {
+    set |= 1u << part;
+  }
+  return set;
+}
+
+/* Those without a used slot that were not purged yet. */
+static unsigned due_parts(const watched *note) {
+  unsigned busy = note->purged;
+  for (unsigned i = 0; i < note->count; i++) {
+    busy |= parts_of(note->slab, note->used[i]);
+  }
+  return ((1u << FH_PAGE_SIZE / fh_part_bytes()) - 1) & ~busy;
+}
+
+static size_t bytes_of(unsigned set) { return (size_t)__builtin_popcount(set) * fh_part_bytes(); }
+
+static void leave_due(fh_sparse *sparse, watched *note, unsigned due) {
+  if (due != 0) {
+    fh_hole_leave(&note->due);
+    sparse->due_bytes -= bytes_of(due);
+  }
+}
+
+static void enter_due(fh_sparse *sparse, watched *note, unsigned due) {
+  if (due != 0) {
+    fh_hole_push(&sparse->due, &note->due);
+    sparse->due_bytes += bytes_of(due);
+  }
+}
+
+/* As many slabs as one call of the kernel takes. Where that refuses, the memory stays, and nobody counts on its being
+ * gone. */
+static void purge_some(fh_sparse *sparse) {
+  fh_os_part rows[FH_OS_PARTS];
+  unsigned count = 0;
+  size_t before = sparse->due_bytes;
+  while (sparse->due.next != NULL && count + FH_PART_ROWS <= FH_OS_PARTS) {
+    watched *note = due_note(sparse->due.next);
+    unsigned due = due_parts(note);
+    leave_due(sparse, note, due);
+    note->purged |= (uint8_t)due;
+    count += fh_part_rows(note->slab->start, due, rows + count);
+  }
+  fh_os_purge_parts(rows, count);
+  fh_budget_purged(&sparse->budget, before - sparse->due_bytes);
+  sparse->purged += before - sparse->due_bytes;
+}
+
+/* Watching. */
+
+enum { UNIT_WORDS = FH_PAGE_SIZE / FH_ALIGNMENT / 64 };
+
+static fh_cold _Noreturn void list_is_damaged(const void *slot) {
+  fh_fatal("free", slot, "on the list of free slots, but not from this slab: something wrote to freed memory");
+}
+
+/* Which slots are free is known from the list alone. */
+static void mark_free(const fh_span *slab, uint64_t is_free[UNIT_WORDS]) {
+  unsigned left = slab->u.slab.carved - (unsigned)fh_slab_live(slab);
+  for (void **slot = slab->free; left != 0; left--, slot = *slot) {
+    size_t offset = (size_t)((char *)slot - slab->start);
+    if (fh_unlikely(offset >= fh_slab_carved(slab) || !fh_slot_starts(slab, slot))) {
+      list_is_damaged(slot);
+    }
+    uint64_t *word = &is_free[unit_at(offset) / 64], bit = UINT64_C(1) << unit_at(offset) % 64;
+    if (fh_unlikely((*word & bit) != 0)) {
+      fh_freed_twice(slot);
+    }
+    *word |= bit;
+  }
+}
+
+static void note_used(const fh_span *slab, watched *note) {
+  uint64_t is_free[UNIT_WORDS] = {0};
+  mark_free(slab, is_free);
+  for (size_t offset = 0; offset < fh_slab_carved(slab); offset += fh_class_bytes(slab->class)) {
+    unsigned unit = unit_at(offset);
+    if ((is_free[unit / 64] >> unit % 64 & 1) == 0) {
+      note->used[note->count++] = (uint16_t)unit;
+    }
+  }
+}
+
+/* False: there is no memory for a note. */
+static bool watch(fh_heap *heap, fh_span *slab) {
+  watched *note = take_note(&heap->sparse);
+  if (note == NULL) {
+    return false;
+  }
+  *note = (watched){.slab = slab};
+  note_used(slab, note);
+  fh_slab_watch(heap, slab);
+  slab->free = note;
+  enter_due(&heap->sparse, note, due_parts(note));
+  return true;
+}
+
+static bool strike_used(watched *note, unsigned unit) {
+  for (unsigned i = 0; i < note->count; i++) {
+    if (note->used[i] == unit) {
+      note->used[i] = note->used[--note->count];
+      return true;
+    }
+  }
+  return false;
+}
+
+void fh_sparse_came_back(fh_heap *heap, fh_span *slab, unsigned count) {
+  void **first = slab->free, **slot = first;
+  for (unsigned i = 0; i < count; i++) {
+    slot = *slot;
+  }
+  watched *note = (watched *)(void *)slot;
+  leave_due(&heap->sparse, note, due_parts(note));
+  for (slot = first; count != 0; count--, slot = *slot) {
+    if (fh_unlikely(!strike_used(note, unit_at(offset_of(slot))))) {
+      fh_freed_twice(slot);
+    }
+  }
+  slab->free = note;
+  enter_due(&heap->sparse, note, due_parts(note));
+}
+
+void fh_sparse_forget(fh_heap *heap, fh_span *slab) {
+  watched *note = note_of(slab);
+  leave_due(&heap->sparse, note, due_parts(note));
+  fh_hole_push(&heap->sparse.spare, &note->due);
+  slab->free = NULL;
+}
+
+/* In order of addresses, as they are carved. */
+void fh_sparse_unwatch(fh_heap *heap, fh_span *slab) {
+  const watched note = *note_of(slab);
+  void *first = NULL, **to = &first;
+  for (size_t offset = 0; offset < fh_slab_carved(slab); offset += fh_class_bytes(slab->class)) {
+    if (!fh_sparse_is_used(slab, offset)) {
+      *to = slab->start + offset;
+      to = *to;
+    }
+  }
+  *to = NULL;
+  fh_sparse_forget(heap, slab);
+  slab->free = first;
+  heap->sparse.budget.reused += bytes_of(note.purged);
+}
+
+bool fh_sparse_is_used(const fh_span *slab, size_t offset) {
+  const watched *note = note_of(slab);
+  unsigned i = 0;
+  while (i < note->count && note->used[i] != unit_at(offset)) {
+    i++;
+  }
+  return i < note->count;
+}
+
+bool fh_sparse_is_purged(const fh_span *slab, size_t offset) {
+  return (note_of(slab)->purged >> offset / fh_part_bytes() & 1) != 0;
+}
+
+/* The budget. */
+
+/* The slab that was listed first of the next class that has some. False: there is none, or no memory to watch it. */
+static bool watch_oldest(fh_heap *heap) {
+  for (unsigned i = 0; i < FH_CLASSES; i++) {
+    heap->sparse.class = (heap->sparse.class + 1) % FH_CLASSES;
+    fh_span *slab = fh_slab_first(heap, heap->sparse.class, FH_SLAB_SPARSE);
+    if (slab != NULL) {
+      return watch(heap, slab);
+    }
+  }
+  return false;
+}
+
+uint64_t fh_sparse_kept(const fh_heap *heap) { return heap->sparse.count * KEPT_OF_EACH + heap->sparse.due_bytes; }
+
+/* What may stay in any case: as much of its slabs as of page runs. */
+static uint64_t base(const fh_heap *heap) {
+  return FH_SPARSE_RETAIN + heap->slab_count * (FH_PAGE_SIZE * fh_pages_retain() / 100);
+}
+
+uint64_t fh_sparse_budget(const fh_heap *heap) { return base(heap) + fh_budget_beside(&heap->sparse.budget); }
+
+/* Half of what may stay is what was not watched, about. Much is purged in one call, or nothing. */
+static void purge_surplus(fh_heap *heap) {
+  fh_sparse *sparse = &heap->sparse;
+  uint64_t most = fh_sparse_budget(heap);
+  for (unsigned i = 0; i < WATCH_MOST && sparse->count * KEPT_OF_EACH > most / 2 && watch_oldest(heap); i++) {
+  }
+  if (sparse->due.next != NULL && fh_sparse_kept(heap) > most) {
+    purge_some(sparse);
+  }
+}
+
+void fh_sparse_keep_budget(fh_heap *heap) {
+  uint64_t kept = fh_sparse_kept(heap);
+  bool divides = fh_part_bytes() < FH_PAGE_SIZE;
+  if (divides && kept > fh_sparse_budget(heap) &&
+      !fh_budget_widen(&heap->sparse.budget, kept, base(heap), FH_SPARSE_WIDEN)) {
+    purge_surplus(heap);
+  }
+}
+
+size_t fh_sparse_trim(fh_heap *heap) {
+  size_t before = heap->sparse.purged;
+  while (fh_part_bytes() < FH_PAGE_SIZE && watch_oldest(heap)) {
+  }
+  while (heap->sparse.due.next != NULL) {
+    purge_some(&heap->sparse);
+  }
+  return heap->sparse.purged - before;
+}
