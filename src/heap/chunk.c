@@ -364,7 +364,7 @@ static void learn_patience(fh_chunks *h) {
 static void shrink(fh_chunks *h) {
   quick_flush_all(h);
   fh_cache_flush(h->heap);
-  fh_sparse_trim(h->heap);
+  fh_sparse_shrink(h->heap);
   purge_surplus(h, FH_CHUNK_RETAIN / 8, 1);
   learn_patience(h);
   h->mark_units = used_units(h);

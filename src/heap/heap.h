@@ -15,6 +15,7 @@
 #define FH_SLEEP_BYTES ((size_t)8 << 10)
 #define FH_SLEEP_MOST ((size_t)4 << 20)
 #define FH_SLEEP_TIME 0
+#define FH_SPARSE_RETAIN ((size_t)16 << 10)
 #else
 #define FH_STRETCH_LEAST ((size_t)1 << 20)
 #define FH_STRETCH_MOST ((size_t)32 << 20)
@@ -23,11 +24,7 @@
 #define FH_SLEEP_BYTES ((size_t)1 << 20) /* sent and not looked at: the thread may sleep */
 #define FH_SLEEP_MOST ((size_t)16 << 20) /* so much that it does not matter whether it sleeps */
 #define FH_SLEEP_TIME 30 /* milliseconds since FH_SLEEP_BYTES: more than a thread waits for a processor */
-#endif
-#if FREEHOLD_TINY
-#define FH_SPARSE_RETAIN ((size_t)16 << 10)
-#else
-#define FH_SPARSE_RETAIN ((size_t)256 << 10) /* bytes free of used slots in slabs that few are used of, beside 1/16 */
+#define FH_SPARSE_RETAIN ((size_t)256 << 10) /* bytes without a used slot in sparse slabs of a heap, beside a share */
 #endif
 #define FH_SPARSE_WIDEN ((size_t)1 << 20)   /* that much more at most while purging proves to be wasted work */
 #define FH_CHUNK_RETAIN ((size_t)256 << 10) /* dirty bytes in big holes of a heap, beside 1/16 of its live bytes */

@@ -162,10 +162,13 @@ static bool strike_used(watched *note, unsigned unit) {
 
 void fh_sparse_came_back(fh_heap *heap, fh_span *slab, unsigned count) {
   void **first = slab->free, **slot = first;
-  for (unsigned i = 0; i < count; i++) {
+  for (unsigned i = 0; i < count && slot != NULL; i++) {
     slot = *slot;
   }
   watched *note = (watched *)(void *)slot;
+  if (fh_unlikely(note == NULL || note->slab != slab)) {
+    fh_freed_twice(first); /* one of them is in the list for the second time, so that it is shorter */
+  }
   leave_due(&heap->sparse, note, due_parts(note));
   for (slot = first; count != 0; count--, slot = *slot) {
     if (fh_unlikely(!strike_used(note, unit_at(offset_of(slot))))) {
@@ -246,21 +249,39 @@ static void purge_surplus(fh_heap *heap) {
   }
 }
 
-void fh_sparse_keep_budget(fh_heap *heap) {
+static bool keeps(fh_heap *heap, uint64_t most) {
+  fh_budget *budget = &heap->sparse.budget;
   uint64_t kept = fh_sparse_kept(heap);
-  bool divides = fh_part_bytes() < FH_PAGE_SIZE;
-  if (divides && kept > fh_sparse_budget(heap) &&
-      !fh_budget_widen(&heap->sparse.budget, kept, base(heap), FH_SPARSE_WIDEN)) {
+  return kept <= most + fh_budget_beside(budget) || fh_budget_widen(budget, kept, most, FH_SPARSE_WIDEN);
+}
+
+/* A page of the kernel's as long as a slab goes with the slab. */
+static bool can_purge(void) { return fh_part_bytes() < FH_PAGE_SIZE; }
+
+void fh_sparse_keep_budget(fh_heap *heap) {
+  if (can_purge() && !keeps(heap, base(heap))) {
     purge_surplus(heap);
+  }
+}
+
+static void purge_to(fh_heap *heap, uint64_t most) {
+  while (heap->sparse.count * KEPT_OF_EACH > most && watch_oldest(heap)) {
+  }
+  while (heap->sparse.due.next != NULL && fh_sparse_kept(heap) > most) {
+    purge_some(&heap->sparse);
+  }
+}
+
+void fh_sparse_shrink(fh_heap *heap) {
+  if (can_purge() && !keeps(heap, 0)) {
+    purge_to(heap, fh_budget_beside(&heap->sparse.budget));
   }
 }
 
 size_t fh_sparse_trim(fh_heap *heap) {
   size_t before = heap->sparse.purged;
-  while (fh_part_bytes() < FH_PAGE_SIZE && watch_oldest(heap)) {
-  }
-  while (heap->sparse.due.next != NULL) {
-    purge_some(&heap->sparse);
+  if (can_purge()) {
+    purge_to(heap, 0);
   }
   return heap->sparse.purged - before;
 }

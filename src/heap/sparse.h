@@ -26,6 +26,7 @@ void fh_sparse_forget(fh_heap *, fh_span *);                    /* its page goes
 bool fh_sparse_is_used(const fh_span *, size_t offset);         /* the slot that begins there */
 bool fh_sparse_is_purged(const fh_span *, size_t offset);       /* the byte there */
 
+void fh_sparse_shrink(fh_heap *); /* the heap is found shrunken: keeps what was learnt to be taken again */
 size_t fh_sparse_trim(fh_heap *); /* watches and purges all that are sparse: bytes that went back */
 
 #endif

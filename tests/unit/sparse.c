@@ -1,6 +1,7 @@
 /* Slabs of which few slots are used: pages of the kernel's without any go back, and everything else is as before. */
 #include "unit/cm.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "freehold/freehold.h"
@@ -245,6 +246,34 @@ static int freed_again(void) {
   return 0;
 }
 
+/* Two used slots of one slab. */
+static char *pair[2];
+
+static void *free_from_outside(void *unused) {
+  fh_free(pair[0]);
+  fh_free(pair[1]);
+  fh_free(pair[0]);
+  return unused;
+}
+
+/* All three come back at once: the second time makes a ring of what was linked. */
+static int freed_again_from_outside(void) {
+  pthread_t thread;
+  fill(448);
+  thin_out(2);
+  fh_sparse_trim(fh_heap_mine());
+  for (size_t i = 0, found = 0; found < 2; i++) {
+    if (stays(i, 2)) {
+      pair[found++] = slots[i];
+    }
+  }
+  pthread_create(&thread, NULL, free_from_outside, NULL);
+  pthread_join(thread, NULL);
+  fh_remote_drain(fh_heap_mine());
+  fh_cache_flush(fh_heap_mine());
+  return 0;
+}
+
 static int written_to(void) {
   fill(448);
   thin_out(1);
@@ -259,9 +288,12 @@ static int written_to(void) {
 
 static void double_frees_are_noticed(void **state) {
   (void)state;
-  child_end end = child_run(freed_again, 0);
-  assert_true(WIFSIGNALED(end.status) && WTERMSIG(end.status) == SIGABRT);
-  assert_non_null(strstr(end.text, "freed already (double free)"));
+  static int (*const acts[])(void) = {freed_again, freed_again_from_outside};
+  for (size_t i = 0; i < sizeof acts / sizeof *acts; i++) {
+    child_end end = child_run(acts[i], 0);
+    assert_true(WIFSIGNALED(end.status) && WTERMSIG(end.status) == SIGABRT);
+    assert_non_null(strstr(end.text, "double free"));
+  }
 }
 
 static void writes_to_freed_memory_are_noticed(void **state) {
