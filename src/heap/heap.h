@@ -59,7 +59,7 @@ typedef struct fh_slabs {
   fh_hole partial[FH_SLAB_FULL];
   fh_span *growing; /* the one that has slots not carved yet; NULL: none */
   size_t count;     /* slabs of this class */
-  size_t out;       /* slots that are in no slab's list: with the program, in the cache, on their way home */
+  size_t out;       /* slots that are free in no slab: with the program, in the cache, on their way home */
   size_t early;     /* bytes that the chunk heap served in place of a first slab */
 } fh_slabs;
 

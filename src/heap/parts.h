@@ -28,4 +28,15 @@ fh_inline unsigned fh_part_rows(char *slab, unsigned set, fh_os_part rows[FH_PAR
   return count;
 }
 
+/* Purges what the kernel lets go, a refused row is skipped: bytes. */
+fh_inline size_t fh_part_purge(const fh_os_part *rows, unsigned count) {
+  size_t bytes = 0;
+  for (unsigned i = 0; i < count; i++) {
+    for (unsigned done = fh_os_purge_parts(rows + i, count - i); done != 0; done--) {
+      bytes += rows[i++].bytes;
+    }
+  }
+  return bytes;
+}
+
 #endif

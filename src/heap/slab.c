@@ -3,8 +3,9 @@
  *   | slot | slot | slot | ... | slot | not carved yet: untouched ...... |
  *     used   free   used         free
  *
- * A slot is free when it lies in the slab's own list. Those that the thread cache holds count as used here: the cache
- * takes all free slots of a slab at once, without looking at them, and gives slots back in batches (heap/cache.c).
+ * A slot is free when it lies in the slab's own list, or in none while the slab is watched. Those that the thread cache
+ * holds count as used here: the cache takes all free slots of a slab at once, without looking at them, and gives slots
+ * back in batches (heap/cache.c).
  *
  *   state    on the list              countdown counts slots given back until
  *   FULL     none                     a sixteenth of the slots: then it is partial
@@ -66,17 +67,17 @@ static unsigned full_gives(unsigned slots) { return (unsigned)fh_max(slots / 16,
 
 /* Used slots when the countdown reaches 0. That of a watched slab is always below. */
 static unsigned floor_of(const fh_span *slab) {
-  unsigned class = slab->class, slots = fh_classes[class].slots;
-  switch (slab->state) {
+  unsigned class = slab->class, slots = fh_classes[class].slots, state = fh_racy_load(slab->state);
+  switch (state) {
     case FH_SLAB_FULL: return slab->u.slab.carved - full_gives(slots);
     case FH_SLAB_WATCHED: return fh_sparse_most(class) + 1;
     case FH_SLAB_SPARSE: return 0;
     case FH_SLAB_QUARTER: return fh_sparse_most(class);
-    default: return (slab->state - FH_SLAB_QUARTER) * step_of(slots);
+    default: return (state - FH_SLAB_QUARTER) * step_of(slots);
   }
 }
 
-/* Slots not in the slab's own list. Other threads read it for statistics. */
+/* Slots that are not free in the slab. Other threads read it for statistics. */
 size_t fh_slab_live(const fh_span *slab) { return floor_of(slab) + (unsigned)fh_racy_load(slab->countdown); }
 
 static void set_countdown(fh_span *slab, unsigned live) { slab->countdown = (int16_t)(live - floor_of(slab)); }

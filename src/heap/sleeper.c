@@ -10,6 +10,7 @@ enum {
   SORT_MOST =
       8 * FH_REMOTE_MOST, /* blocks that one post sorts: many more than it brought, so that nothing is left over */
   HELP_HEAPS = 16,        /* heaps that one call looks at */
+  PURGE_MOST = 32,        /* slabs of which one post purges pages */
   BACK_SLABS = 8,         /* slabs whose slots come back in one call, at most */
   BACK_SLOTS = 64,        /* none is begun after so many slots */
   BACK_BLOCKS = 32        /* the same of blocks that come back one by one */
@@ -151,17 +152,13 @@ static unsigned gather_parts(fh_heap *to, sent_slots *sent, fh_os_part *rows) {
 /* What was sent in full pages of the kernel's, under a budget as the holes of the chunk heap are: in one call. Bytes.
  */
 static size_t purge_to(fh_heap *to, uint64_t retain) {
-  uint64_t before = to->sorted.dirty;
-  fh_os_part rows[FH_OS_PARTS];
+  fh_os_part rows[PURGE_MOST * FH_PART_ROWS];
   unsigned count = 0;
-  while (to->sorted.dirty > retain && to->sorted.due.next != NULL && count + FH_PART_ROWS <= FH_OS_PARTS) {
+  for (unsigned i = 0; i < PURGE_MOST && to->sorted.dirty > retain && to->sorted.due.next != NULL; i++) {
     fh_hole *due = to->sorted.due.next;
     count += gather_parts(to, (sent_slots *)(void *)((char *)due - offsetof(sent_slots, due)), rows + count);
   }
-  if (count != 0) {
-    fh_os_purge_parts(rows, count);
-  }
-  return (size_t)(before - to->sorted.dirty);
+  return fh_part_purge(rows, count);
 }
 
 typedef struct loose_block {

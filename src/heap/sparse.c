@@ -83,12 +83,10 @@ static void enter_due(fh_sparse *sparse, watched *note, unsigned due) {
   }
 }
 
-/* As many slabs as one call of the kernel takes. Where that refuses, the memory stays, and nobody counts on its being
- * gone. */
+/* As many slabs as one call of the kernel takes. What that refuses stays, and is not asked for again. */
 static void purge_some(fh_sparse *sparse) {
   fh_os_part rows[FH_OS_PARTS];
   unsigned count = 0;
-  size_t before = sparse->due_bytes;
   while (sparse->due.next != NULL && count + FH_PART_ROWS <= FH_OS_PARTS) {
     watched *note = due_note(sparse->due.next);
     unsigned due = due_parts(note);
@@ -96,9 +94,9 @@ static void purge_some(fh_sparse *sparse) {
     note->purged |= (uint8_t)due;
     count += fh_part_rows(note->slab->start, due, rows + count);
   }
-  fh_os_purge_parts(rows, count);
-  fh_budget_purged(&sparse->budget, before - sparse->due_bytes);
-  sparse->purged += before - sparse->due_bytes;
+  size_t bytes = fh_part_purge(rows, count);
+  fh_budget_purged(&sparse->budget, bytes);
+  sparse->purged += bytes;
 }
 
 /* Watching. */
@@ -229,7 +227,12 @@ static bool watch_oldest(fh_heap *heap) {
   return false;
 }
 
-uint64_t fh_sparse_kept(const fh_heap *heap) { return heap->sparse.count * KEPT_OF_EACH + heap->sparse.due_bytes; }
+/* A page of the kernel's as long as a slab goes with the slab. */
+static bool can_purge(void) { return fh_part_bytes() < FH_PAGE_SIZE; }
+
+uint64_t fh_sparse_kept(const fh_heap *heap) {
+  return can_purge() ? heap->sparse.count * KEPT_OF_EACH + heap->sparse.due_bytes : 0;
+}
 
 /* What may stay in any case: as much of its slabs as of page runs. */
 static uint64_t base(const fh_heap *heap) {
@@ -255,11 +258,8 @@ static bool keeps(fh_heap *heap, uint64_t most) {
   return kept <= most + fh_budget_beside(budget) || fh_budget_widen(budget, kept, most, FH_SPARSE_WIDEN);
 }
 
-/* A page of the kernel's as long as a slab goes with the slab. */
-static bool can_purge(void) { return fh_part_bytes() < FH_PAGE_SIZE; }
-
 void fh_sparse_keep_budget(fh_heap *heap) {
-  if (can_purge() && !keeps(heap, base(heap))) {
+  if (!keeps(heap, base(heap))) {
     purge_surplus(heap);
   }
 }
@@ -273,7 +273,7 @@ static void purge_to(fh_heap *heap, uint64_t most) {
 }
 
 void fh_sparse_shrink(fh_heap *heap) {
-  if (can_purge() && !keeps(heap, 0)) {
+  if (!keeps(heap, 0)) {
     purge_to(heap, fh_budget_beside(&heap->sparse.budget));
   }
 }

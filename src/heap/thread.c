@@ -38,13 +38,16 @@ static fh_heap *heap_make(void) {
  * for all of them. */
 static size_t orphans_rest; /* atomic: changed under the orphan lock, read before it is taken */
 
+static size_t rest_of(fh_heap *heap) { return fh_chunk_settle(&heap->chunks) + (size_t)fh_sparse_kept(heap); }
+
 static size_t keep_bound(fh_heap *heap) {
-  size_t rest = fh_chunk_settle(&heap->chunks);
+  size_t rest = rest_of(heap);
   if (__atomic_load_n(&orphans_rest, __ATOMIC_RELAXED) - heap->rests + rest <= FH_ORPHANS_RETAIN) {
     return rest;
   }
   fh_sparse_trim(heap);
-  return rest - fh_chunk_trim(&heap->chunks);
+  fh_chunk_trim(&heap->chunks);
+  return rest_of(heap);
 }
 
 static void note_rest(fh_heap *heap, size_t rest) {

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -37,7 +38,7 @@
 #ifndef SYS_process_madvise
 #define SYS_process_madvise 440
 #endif
-enum { THIS_PROCESS = -10000 }; /* PIDFD_SELF, of Linux 6.14 */
+enum { THIS_PROCESS = -10000 }; /* PIDFD_SELF, younger than this call */
 
 enum { MOVES_MOST = 16384, MOVE_ALWAYS = 64 << 20 /* so few of these fit that they need not be counted */ };
 
@@ -118,7 +119,8 @@ static unsigned purge_at_once(const fh_os_part *parts, unsigned count) {
   }
   int saved = errno;
   long bytes = syscall(SYS_process_madvise, THIS_PROCESS, parts, (size_t)count, MADV_DONTNEED, 0u);
-  if (bytes < 0 && errno != EAGAIN && errno != EINTR) {
+  bool forbidden = errno == ENOSYS || errno == EBADF || errno == EPERM || errno == EACCES;
+  if (bytes < 0 && forbidden) {
     __atomic_store_n(&unknown, 1, __ATOMIC_RELAXED);
   }
   errno = saved;
@@ -136,6 +138,8 @@ unsigned fh_os_purge_parts(const fh_os_part *parts, unsigned count) {
   }
   return done;
 }
+
+void fh_os_yield(void) { sched_yield(); /* never fails on Linux */ }
 
 bool fh_os_populate(void *address, size_t size) {
   static int unknown; /* set once the kernel has said so */

@@ -22,14 +22,17 @@ bool fh_os_commit(void *address, size_t size);
 bool fh_os_purge(void *address, size_t size);
 
 /* The same of several parts in one call: the kernel makes the processors forget them once, not once a part. How many of
- * them were purged, from the first on. A kernel that cannot (before Linux 6.14, or one that a filter keeps from it) is
- * asked for one after the other. */
+ * them were purged, from the first on. A kernel that cannot (before Linux 6.15 or so, or one that a filter keeps from
+ * it) is asked for one after the other. */
 typedef struct fh_os_part {
   void *at;
   size_t bytes;
 } fh_os_part;
 enum { FH_OS_PARTS = 128 }; /* that many at most: 3 KiB of the stack, with what they belong to */
 unsigned fh_os_purge_parts(const fh_os_part *parts, unsigned count);
+
+/* Lets other threads run. */
+void fh_os_yield(void);
 
 /* Asks for memory behind committed addresses at once instead of a fault a page: a hint, contents unchanged.
  * False: not done, as on a kernel without it (before Linux 5.14). */

@@ -245,15 +245,23 @@ static fh_span *take_grown(size_t count, size_t align, fh_span_kind kind) {
   return span;
 }
 
-/* The kernel has no more: join what lies free but apart by making all of it clean, and look once more. */
+/* The runs that are being purged: a forked child has to list them, for the thread that would is not in it. */
+static fh_hole busy_runs;
+
+/* The kernel has no more: join what lies free but apart by making all of it clean, and look once more. What other
+ * threads are purging is on no list for a moment, and may be all there is: it is waited for. */
 static fh_span *take_gathered(size_t count, size_t align, fh_span_kind kind) {
-  if (fh_pages_trim() == 0) {
-    return NULL;
+  for (;;) {
+    bool purged = fh_pages_trim() != 0;
+    fh_lock_take(&pages_lock);
+    fh_span *span = take_listed(count, align, kind);
+    bool busy = busy_runs.next != NULL;
+    fh_lock_drop(&pages_lock);
+    if (span != NULL || (!purged && !busy)) {
+      return span;
+    }
+    fh_os_yield();
   }
-  fh_lock_take(&pages_lock);
-  fh_span *span = take_listed(count, align, kind);
-  fh_lock_drop(&pages_lock);
-  return span;
 }
 
 fh_span *fh_pages_take(size_t count, size_t align, fh_span_kind kind) {
@@ -324,9 +332,6 @@ static size_t drop_memory(const leaving *some) {
   }
   return done;
 }
-
-/* The runs that are being purged: a forked child has to list them, for the thread that would is not in it. */
-static fh_hole busy_runs;
 
 /* The longest dirty runs first, until `target` dirty pages are left, or no more can be purged in one call. */
 static void gather_longest(leaving *some, size_t target) {

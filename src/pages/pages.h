@@ -5,7 +5,7 @@
  *
  * Retention:  dirty pages <= FH_RETAIN_BYTES + retain % of the pages in use
  *                            (+ after ping-pong at most FH_WIDEN_BYTES, or as much as is in use)
- *                            (+ what it has taken of FH_TRUST_BYTES, which the chunk heaps share)
+ *                            (+ what it has taken of FH_TRUST_BYTES, which all budgets share)
  * holds after every free, by the thread that frees; the kernel is called with no lock held. */
 #ifndef FH_PAGES_PAGES_H
 #define FH_PAGES_PAGES_H
@@ -59,7 +59,8 @@ void fh_pages_note_holes(int64_t bytes);
  * given back; half of what the caller purges comes off them. Lock-free. */
 size_t fh_pages_trust(size_t bytes);
 
-/* Percent of the pages in use that may stay dirty; with 0 nobody is trusted. */
+/* Percent of the pages in use that may stay dirty, and of the slabs of which few slots are used; with 0 nobody is
+ * trusted. */
 void fh_pages_set_retain(unsigned percent);
 unsigned fh_pages_retain(void);
 /* Bytes that may be handed out at most; SIZE_MAX: no limit. */
