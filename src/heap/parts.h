@@ -28,12 +28,12 @@ fh_inline unsigned fh_part_rows(char *slab, unsigned set, fh_os_part rows[FH_PAR
   return count;
 }
 
-/* Purges what the kernel lets go, a refused row is skipped: bytes. */
+/* Purges what the kernel lets go: a row that it refuses is skipped. Bytes. */
 fh_inline size_t fh_part_purge(const fh_os_part *rows, unsigned count) {
   size_t bytes = 0;
   for (unsigned i = 0; i < count; i++) {
-    for (unsigned done = fh_os_purge_parts(rows + i, count - i); done != 0; done--) {
-      bytes += rows[i++].bytes;
+    for (unsigned end = i + fh_os_purge_parts(rows + i, count - i); i < end && i < count; i++) {
+      bytes += rows[i].bytes;
     }
   }
   return bytes;
