@@ -7,6 +7,8 @@ enum {
   USED_MOST = 14,
   KEPT_OF_EACH = 4096, /* bytes of parts without a used slot in a slab that is not watched, about */
   WATCH_MOST = 16,     /* slabs that one call begins to watch */
+  SHRINK_SLABS = 128,  /* the same when the heap shrinks: somebody waits for it */
+  SHRINK_CALLS = 2,    /* of the kernel then */
   NOTES_AT_ONCE = 64
 };
 
@@ -264,24 +266,25 @@ void fh_sparse_keep_budget(fh_heap *heap) {
   }
 }
 
-static void purge_to(fh_heap *heap, uint64_t most) {
-  while (heap->sparse.count * KEPT_OF_EACH > most && watch_oldest(heap)) {
+/* Down to `most`, but no more than so many slabs and calls. */
+static void purge_to(fh_heap *heap, uint64_t most, size_t slabs, size_t calls) {
+  for (; slabs != 0 && heap->sparse.count * KEPT_OF_EACH > most && watch_oldest(heap); slabs--) {
   }
-  while (heap->sparse.due.next != NULL && fh_sparse_kept(heap) > most) {
+  for (; calls != 0 && heap->sparse.due.next != NULL && fh_sparse_kept(heap) > most; calls--) {
     purge_some(&heap->sparse);
   }
 }
 
 void fh_sparse_shrink(fh_heap *heap) {
   if (!keeps(heap, 0)) {
-    purge_to(heap, fh_budget_beside(&heap->sparse.budget));
+    purge_to(heap, fh_budget_beside(&heap->sparse.budget), SHRINK_SLABS, SHRINK_CALLS);
   }
 }
 
 size_t fh_sparse_trim(fh_heap *heap) {
   size_t before = heap->sparse.purged;
   if (can_purge()) {
-    purge_to(heap, 0);
+    purge_to(heap, 0, SIZE_MAX, SIZE_MAX);
   }
   return heap->sparse.purged - before;
 }
