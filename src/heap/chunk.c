@@ -87,8 +87,6 @@ static void forget_ahead(fh_chunks *h, const char *from, const char *to) {
 
 /* Stretches. */
 
-static fh_span *span_of(fh_hole *link) { return (fh_span *)(void *)((char *)link - offsetof(fh_span, link)); }
-
 static void mark_pages(fh_span *span, struct fh_heap *heap) {
   for (uint32_t i = 0; i < span->pages; i++) {
     __atomic_store_n(&span[i].heap, heap, __ATOMIC_RELAXED);
@@ -152,10 +150,7 @@ static bool stretch_drop(fh_chunks *h, fh_chunk *c, uint64_t length) {
 
 /* The whole kernel pages inside a hole, behind its links. */
 static fh_os_part inside_of(fh_chunk *c) {
-  size_t page = fh_os_page_size();
-  char *from = (char *)fh_round_up((uintptr_t)c + sizeof(big_hole), page);
-  char *to = (char *)fh_round_down((uintptr_t)chunk_next(c), page);
-  return (fh_os_part){from, from < to ? (size_t)(to - from) : 0};
+  return fh_os_pages_within((char *)c + sizeof(big_hole), (char *)chunk_next(c));
 }
 
 /* A hole of the list with the dirtiest: the fewest parts for the most memory. */
@@ -574,31 +569,4 @@ size_t fh_chunk_settle(fh_chunks *h) {
 size_t fh_chunk_trim(fh_chunks *h) {
   quick_flush_all(h);
   return purge_to(h, 0);
-}
-
-/* Looking. */
-
-/* Its owner may be at work, or the pages be something else by now: each head is read once and believed only as far as
- * its check and the end of the stretch allow. */
-void fh_chunk_walk_stretch(char *start, size_t bytes, fh_chunk_visit *visit, void *arg) {
-  fh_chunk *c = (fh_chunk *)(void *)(start + FH_UNIT - FH_CHUNK_HEAD);
-  for (uint64_t left = bytes / FH_UNIT - 1, units; left != 0; left -= units) {
-    uint64_t head = chunk_head(c);
-    units = head >> 6 & CHUNK_LENGTH_MASK;
-    if (units == 0 || units > left || !chunk_is_checked(c, head)) {
-      return;
-    }
-    fh_chunk_state state = (head & CHUNK_USED) == 0    ? FH_CHUNK_HOLE
-                           : (head & CHUNK_QUICK) != 0 ? FH_CHUNK_QUICK
-                                                       : FH_CHUNK_USED;
-    visit(arg, chunk_user(c), (size_t)units * FH_UNIT, state);
-    c = chunk_at(c, (int64_t)units);
-  }
-}
-
-void fh_chunk_walk(const fh_chunks *h, fh_chunk_visit *visit, void *arg) {
-  for (fh_hole *link = h->stretches.next; link != NULL; link = link->next) {
-    fh_span *span = span_of(link);
-    fh_chunk_walk_stretch(span->start, fh_span_bytes(span), visit, arg);
-  }
 }

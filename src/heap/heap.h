@@ -42,7 +42,7 @@ typedef enum fh_slab_state {
   FH_SLAB_WATCHED,
   FH_SLAB_SPARSE,
   FH_SLAB_QUARTER,
-  FH_SLAB_FULL = FH_SLAB_QUARTER + 4
+  FH_SLAB_FULL = FH_SLAB_QUARTER + 4 /* on none; what is before it counts the lists */
 } fh_slab_state;
 
 /* The free slots of one class that a thread has at hand: taken out of their slabs, not in the program's hands. `room`
@@ -92,7 +92,6 @@ typedef struct fh_sparse {
   size_t count;       /* sparse slabs that are not watched */
   fh_hole due, spare; /* heads of lists: notes of watched slabs that could be purged in part, and of none */
   size_t due_bytes;   /* that could be purged */
-  size_t purged;      /* bytes so far */
   unsigned class;     /* of the slab that was watched last */
   fh_budget budget;
 } fh_sparse;

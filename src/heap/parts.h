@@ -6,15 +6,26 @@
 #include "heap/heap.h"
 #include "os/os.h"
 
-enum { FH_PARTS = FH_PAGE_SIZE / 4096, FH_PART_ROWS = FH_PARTS / 2 /* that do not touch, at most */ };
+enum {
+  FH_PARTS = FH_PAGE_SIZE / 4096,
+  FH_PART_ROWS = FH_PARTS / 2,                     /* that do not touch, at most */
+  FH_SLOT_WORDS = FH_PAGE_SIZE / FH_ALIGNMENT / 64 /* of a bit for each place where a slot may begin */
+};
 
 fh_inline size_t fh_part_bytes(void) { return fh_min(fh_os_page_size(), FH_PAGE_SIZE); }
 
-/* How many of the first `slots` slots reach into a part. */
-fh_inline unsigned fh_part_slots(unsigned class, size_t part, size_t slots) {
+fh_inline size_t fh_part_set_bytes(unsigned set) { return (size_t)__builtin_popcount(set) * fh_part_bytes(); }
+
+/* The parts that the slot which begins there lies in. */
+fh_inline unsigned fh_parts_of_slot(unsigned class, size_t offset) {
+  size_t first = offset / fh_part_bytes(), last = (offset + fh_class_bytes(class) - 1) / fh_part_bytes();
+  return (2u << last) - (1u << first);
+}
+
+/* How many slots reach into a part. */
+fh_inline unsigned fh_part_slots(unsigned class, size_t part) {
   size_t size = fh_class_bytes(class), bytes = fh_part_bytes();
-  size_t first = part * bytes / size, end = fh_min(((part + 1) * bytes - 1) / size + 1, slots);
-  return (unsigned)(end > first ? end - first : 0);
+  return (unsigned)(fh_min(((part + 1) * bytes - 1) / size + 1, fh_classes[class].slots) - part * bytes / size);
 }
 
 /* What is to be purged for a set of parts: how many rows. */

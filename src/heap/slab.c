@@ -24,8 +24,6 @@
  * half empty on average. */
 enum { POPULATE_COUNT = 16 };
 
-static fh_span *slab_of(fh_hole *link) { return (fh_span *)(void *)((char *)link - offsetof(fh_span, link)); }
-
 static void list_push(fh_heap *heap, fh_span *slab, fh_slab_state state) {
   fh_hole *list = &heap->slabs[slab->class].partial[state];
   slab->state = (uint8_t)state;
@@ -43,7 +41,7 @@ static void list_remove(fh_heap *heap, fh_span *slab) {
 
 fh_span *fh_slab_first(fh_heap *heap, unsigned class, fh_slab_state state) {
   fh_hole *list = &heap->slabs[class].partial[state];
-  return list->next == list ? NULL : slab_of(list->next);
+  return list->next == list ? NULL : fh_span_of(list->next);
 }
 
 void fh_slab_start(fh_heap *heap) {
@@ -67,7 +65,7 @@ static unsigned full_gives(unsigned slots) { return (unsigned)fh_max(slots / 16,
 
 /* Used slots when the countdown reaches 0. That of a watched slab is always below. */
 static unsigned floor_of(const fh_span *slab) {
-  unsigned class = slab->class, slots = fh_classes[class].slots, state = fh_racy_load(slab->state);
+  unsigned class = slab->class, slots = slab->u.slab.slots, state = fh_racy_load(slab->state);
   switch (state) {
     case FH_SLAB_FULL: return slab->u.slab.carved - full_gives(slots);
     case FH_SLAB_WATCHED: return fh_sparse_most(class) + 1;

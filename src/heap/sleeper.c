@@ -24,8 +24,6 @@ void fh_sleepers_unlock(void) { fh_lock_drop(&sleepers); }
 
 void fh_sleepers_reset_lock(void) { fh_lock_reset(&sleepers); }
 
-enum { SLAB_WORDS = FH_PAGE_SIZE / FH_ALIGNMENT / 64 };
-
 /* The slots of one slab that were sent. In a table beside the pagemap, which is touched only where there is something
  * to note: so nothing is written into the slots, and a page of the kernel's whose slots were all sent can be purged. */
 typedef struct sent_slots {
@@ -35,7 +33,7 @@ typedef struct sent_slots {
   uint16_t count;
   uint16_t missing[FH_PARTS]; /* of the slots that reach into each part */
   uint8_t complete, purged;   /* sets of parts */
-  uint64_t slots[SLAB_WORDS];
+  uint64_t slots[FH_SLOT_WORDS];
 } sent_slots;
 
 static struct {
@@ -86,13 +84,13 @@ static unsigned due_parts(const sent_slots *sent) { return sent->complete & ~(un
 
 static void leave_due(fh_heap *to, sent_slots *sent) {
   fh_hole_leave(&sent->due);
-  to->sorted.dirty -= (unsigned)__builtin_popcount(due_parts(sent)) * fh_part_bytes();
+  to->sorted.dirty -= fh_part_set_bytes(due_parts(sent));
 }
 
 static void open_entry(fh_heap *to, fh_span *slab, sent_slots *sent) {
   *sent = (sent_slots){.slab = slab};
   for (size_t part = 0; part < FH_PAGE_SIZE / fh_part_bytes(); part++) {
-    sent->missing[part] = (uint16_t)fh_part_slots(slab->class, part, fh_classes[slab->class].slots);
+    sent->missing[part] = (uint16_t)fh_part_slots(slab->class, part);
   }
   fh_hole_push(&to->sorted.slabs, &sent->link);
 }
@@ -133,9 +131,9 @@ static fh_span *sort_slot(fh_heap *to, fh_span *slab, sent_slots *sent, void *sl
     to->sorted.gone[slab->class]++;
     return slab;
   }
-  for (size_t part = offset / fh_part_bytes(); part <= (offset + size - 1) / fh_part_bytes(); part++) {
-    if (--sent->missing[part] == 0) {
-      complete_part(to, sent, part);
+  for (unsigned parts = fh_parts_of_slot(slab->class, offset); parts != 0; parts &= parts - 1) {
+    if (--sent->missing[fh_lowest_bit(parts)] == 0) {
+      complete_part(to, sent, fh_lowest_bit(parts));
     }
   }
   return NULL;
@@ -212,12 +210,10 @@ static unsigned sort_node(fh_heap *to, fh_hole *whole) {
   return count;
 }
 
-static fh_span *span_of(fh_hole *link) { return (fh_span *)(void *)((char *)link - offsetof(fh_span, link)); }
-
 static void give_slabs(fh_hole *whole) {
   for (fh_hole *link = whole->next, *next; link != NULL; link = next) {
     next = link->next;
-    fh_pages_give(span_of(link));
+    fh_pages_give(fh_span_of(link));
   }
 }
 
@@ -383,7 +379,7 @@ static bool nothing_sorted(const fh_heap *heap) {
 static void give_back_slots(fh_heap *heap, const sent_slots *sent) {
   size_t size = fh_class_bytes(sent->slab->class);
   void *first = NULL, *last = NULL, **to = &first;
-  for (unsigned word = 0; word < SLAB_WORDS; word++) {
+  for (unsigned word = 0; word < FH_SLOT_WORDS; word++) {
     for (uint64_t some = sent->slots[word]; some != 0; some &= some - 1) {
       last = sent->slab->start + (word * 64 + fh_lowest_bit(some)) * size;
       *to = last;

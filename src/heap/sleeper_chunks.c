@@ -55,11 +55,9 @@ static void set_dirty(fh_heap *to, fh_chunk *c, uint64_t bytes, bool inner) {
 
 /* Whole pages of the kernel's behind what is written into the chunk, when it is too much. */
 static void keep_budget(fh_heap *to, fh_chunk *c, uint64_t retain) {
-  size_t page = fh_os_page_size();
-  char *from = (char *)fh_round_up((uintptr_t)(sent_of(c) + 1), page);
-  char *end = (char *)fh_round_down((uintptr_t)chunk_next(c), page);
+  fh_os_part inside = fh_os_pages_within((char *)(sent_of(c) + 1), (char *)chunk_next(c));
   bool much = fh_sent_dirty(sent_of(c)) >= PURGE_LEAST && to->sorted.dirty > retain;
-  if (much && from < end && fh_os_purge(from, (size_t)(end - from))) {
+  if (much && inside.bytes != 0 && fh_os_purge(inside.at, inside.bytes)) {
     set_dirty(to, c, 0, was_inner(c));
   }
 }

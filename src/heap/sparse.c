@@ -51,42 +51,31 @@ static watched *take_note(fh_sparse *sparse) {
 
 /* Parts. */
 
-static unsigned parts_of(const fh_span *slab, unsigned unit) {
-  size_t first = unit * FH_ALIGNMENT, last = first + fh_class_bytes(slab->class) - 1;
-  unsigned set = 0;
-  for (size_t part = first / fh_part_bytes(); part <= last / fh_part_bytes(); part++) {
-    set |= 1u << part;
-  }
-  return set;
-}
-
 /* Those without a used slot that were not purged yet. */
 static unsigned due_parts(const watched *note) {
   unsigned busy = note->purged;
   for (unsigned i = 0; i < note->count; i++) {
-    busy |= parts_of(note->slab, note->used[i]);
+    busy |= fh_parts_of_slot(note->slab->class, note->used[i] * (size_t)FH_ALIGNMENT);
   }
   return ((1u << FH_PAGE_SIZE / fh_part_bytes()) - 1) & ~busy;
 }
 
-static size_t bytes_of(unsigned set) { return (size_t)__builtin_popcount(set) * fh_part_bytes(); }
-
 static void leave_due(fh_sparse *sparse, watched *note, unsigned due) {
   if (due != 0) {
     fh_hole_leave(&note->due);
-    sparse->due_bytes -= bytes_of(due);
+    sparse->due_bytes -= fh_part_set_bytes(due);
   }
 }
 
 static void enter_due(fh_sparse *sparse, watched *note, unsigned due) {
   if (due != 0) {
     fh_hole_push(&sparse->due, &note->due);
-    sparse->due_bytes += bytes_of(due);
+    sparse->due_bytes += fh_part_set_bytes(due);
   }
 }
 
 /* As many slabs as one call of the kernel takes. What that refuses stays, and is not asked for again. */
-static void purge_some(fh_sparse *sparse) {
+static size_t purge_some(fh_sparse *sparse) {
   fh_os_part rows[FH_OS_PARTS];
   unsigned count = 0;
   while (sparse->due.next != NULL && count + FH_PART_ROWS <= FH_OS_PARTS) {
@@ -98,19 +87,17 @@ static void purge_some(fh_sparse *sparse) {
   }
   size_t bytes = fh_part_purge(rows, count);
   fh_budget_purged(&sparse->budget, bytes);
-  sparse->purged += bytes;
+  return bytes;
 }
 
 /* Watching. */
-
-enum { UNIT_WORDS = FH_PAGE_SIZE / FH_ALIGNMENT / 64 };
 
 static fh_cold _Noreturn void list_is_damaged(const void *slot) {
   fh_fatal("free", slot, "on the list of free slots, but not from this slab: something wrote to freed memory");
 }
 
 /* Which slots are free is known from the list alone. */
-static void mark_free(const fh_span *slab, uint64_t is_free[UNIT_WORDS]) {
+static void mark_free(const fh_span *slab, uint64_t is_free[FH_SLOT_WORDS]) {
   unsigned left = slab->u.slab.carved - (unsigned)fh_slab_live(slab);
   for (void **slot = slab->free; left != 0; left--, slot = *slot) {
     size_t offset = (size_t)((char *)slot - slab->start);
@@ -126,7 +113,7 @@ static void mark_free(const fh_span *slab, uint64_t is_free[UNIT_WORDS]) {
 }
 
 static void note_used(const fh_span *slab, watched *note) {
-  uint64_t is_free[UNIT_WORDS] = {0};
+  uint64_t is_free[FH_SLOT_WORDS] = {0};
   mark_free(slab, is_free);
   for (size_t offset = 0; offset < fh_slab_carved(slab); offset += fh_class_bytes(slab->class)) {
     unsigned unit = unit_at(offset);
@@ -199,7 +186,7 @@ void fh_sparse_unwatch(fh_heap *heap, fh_span *slab) {
   *to = NULL;
   fh_sparse_forget(heap, slab);
   slab->free = first;
-  heap->sparse.budget.reused += bytes_of(note.purged);
+  heap->sparse.budget.reused += fh_part_set_bytes(note.purged);
 }
 
 bool fh_sparse_is_used(const fh_span *slab, size_t offset) {
@@ -266,13 +253,15 @@ void fh_sparse_keep_budget(fh_heap *heap) {
   }
 }
 
-/* Down to `most`, but no more than so many slabs and calls. */
-static void purge_to(fh_heap *heap, uint64_t most, size_t slabs, size_t calls) {
+/* Down to `most`, but no more than so many slabs and calls. Bytes that went back. */
+static size_t purge_to(fh_heap *heap, uint64_t most, size_t slabs, size_t calls) {
+  size_t bytes = 0;
   for (; slabs != 0 && heap->sparse.count * KEPT_OF_EACH > most && watch_oldest(heap); slabs--) {
   }
   for (; calls != 0 && heap->sparse.due.next != NULL && fh_sparse_kept(heap) > most; calls--) {
-    purge_some(&heap->sparse);
+    bytes += purge_some(&heap->sparse);
   }
+  return bytes;
 }
 
 void fh_sparse_shrink(fh_heap *heap) {
@@ -281,10 +270,4 @@ void fh_sparse_shrink(fh_heap *heap) {
   }
 }
 
-size_t fh_sparse_trim(fh_heap *heap) {
-  size_t before = heap->sparse.purged;
-  if (can_purge()) {
-    purge_to(heap, 0, SIZE_MAX, SIZE_MAX);
-  }
-  return heap->sparse.purged - before;
-}
+size_t fh_sparse_trim(fh_heap *heap) { return can_purge() ? purge_to(heap, 0, SIZE_MAX, SIZE_MAX) : 0; }

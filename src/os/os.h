@@ -3,6 +3,7 @@
 #ifndef FH_OS_OS_H
 #define FH_OS_OS_H
 
+#include "base/bits.h"
 #include "base/compiler.h"
 
 /* Bytes in a page of the running kernel: 4, 16 or 64 KiB. */
@@ -28,6 +29,13 @@ typedef struct fh_os_part {
   void *at;
   size_t bytes;
 } fh_os_part;
+/* The whole pages of the kernel's from `from` to `to`; where there are none, 0 bytes at `from`. */
+fh_inline fh_os_part fh_os_pages_within(char *from, char *to) {
+  size_t page = fh_os_page_size();
+  char *first = (char *)fh_round_up((uintptr_t)from, page), *end = (char *)fh_round_down((uintptr_t)to, page);
+  return first < end ? (fh_os_part){first, (size_t)(end - first)} : (fh_os_part){from, 0};
+}
+
 enum { FH_OS_PARTS = 128 }; /* that many at most: 3 KiB of the stack, with what they belong to */
 unsigned fh_os_purge_parts(const fh_os_part *parts, unsigned count);
 

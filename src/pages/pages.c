@@ -23,11 +23,7 @@ static struct {
   size_t limit;     /* pages */
 } pages = {.retain = 10, .limit = SIZE_MAX};
 
-static fh_span *span_of(fh_hole *hole) { return (fh_span *)(void *)((char *)hole - offsetof(fh_span, link)); }
-
-static uint64_t run_length(const fh_hole *hole) {
-  return ((const fh_span *)(const void *)((const char *)hole - offsetof(fh_span, link)))->pages;
-}
+static uint64_t run_length(const fh_hole *hole) { return fh_span_of(hole)->pages; }
 
 static fh_bins *index_of(fh_span_kind kind) { return kind == FH_SPAN_DIRTY ? &dirty_runs : &clean_runs; }
 
@@ -214,15 +210,15 @@ static fh_span *take_listed(size_t count, size_t align, fh_span_kind kind) {
     if (hole == NULL) {
       return NULL;
     }
-    fh_span *span = align == 1 ? carve_with_dirty(span_of(hole), count, kind) : NULL;
+    fh_span *span = align == 1 ? carve_with_dirty(fh_span_of(hole), count, kind) : NULL;
     if (span != NULL) {
       return span;
     }
-    span = carve(span_of(hole), count, align, kind);
+    span = carve(fh_span_of(hole), count, align, kind);
     note_reuse(span->start, count);
     return span;
   }
-  return carve(span_of(hole), count, align, kind);
+  return carve(fh_span_of(hole), count, align, kind);
 }
 
 /* Asks for more at the frontier. The page lock is not held while the kernel works, so others take and give meanwhile;
@@ -298,10 +294,7 @@ typedef struct leaving {
 
 /* The memory of a run that the kernel can take: its pages may be larger than ours. */
 static fh_os_part inside_of(const fh_span *run) {
-  size_t page = fh_os_page_size();
-  char *from = (char *)fh_round_up((uintptr_t)run->start, page);
-  char *to = (char *)fh_round_down((uintptr_t)run->start + fh_span_bytes(run), page);
-  return from < to ? (fh_os_part){from, (size_t)(to - from)} : (fh_os_part){run->start, 0};
+  return fh_os_pages_within(run->start, run->start + fh_span_bytes(run));
 }
 
 /* The edges that share a page with a neighbour are cleared by hand, since clean means zero. */
@@ -336,7 +329,7 @@ static size_t drop_memory(const leaving *some) {
 /* The longest dirty runs first, until `target` dirty pages are left, or no more can be purged in one call. */
 static void gather_longest(leaving *some, size_t target) {
   for (some->count = 0; pages.now.dirty > target && some->count < FH_OS_PARTS; some->count++) {
-    fh_span *run = span_of(fh_bins_longest(&dirty_runs));
+    fh_span *run = fh_span_of(fh_bins_longest(&dirty_runs));
     size_t count = run->pages;
     unlist_run(run);
     mark_run(run, run->start, count, FH_SPAN_BUSY);
@@ -487,7 +480,7 @@ void fh_pages_unlock(void) {
 
 void fh_pages_fork_child(void) {
   for (fh_hole *link = busy_runs.next, *next; link != NULL; link = next) {
-    fh_span *run = span_of(link);
+    fh_span *run = fh_span_of(link);
     next = link->next;
     list_joined(run, run->start, run->pages, FH_SPAN_DIRTY);
   }

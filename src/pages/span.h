@@ -67,6 +67,11 @@ typedef struct fh_span {
 
 _Static_assert(sizeof(void *) != 8 || sizeof(fh_span) == 64, "a descriptor is one cache line");
 
+/* Of the link of a span in a list or index. */
+fh_inline fh_span *fh_span_of(const fh_hole *link) {
+  return (fh_span *)(uintptr_t)((const char *)link - offsetof(fh_span, link));
+}
+
 fh_inline size_t fh_span_bytes(const fh_span *span) { return (size_t)span->pages << FH_PAGE_SHIFT; }
 
 /* The kind and owner of a span are read by threads that free into it from outside. */
