@@ -127,7 +127,6 @@ static void look_at_orphans(void) {
 static void look_at_idle(void) {
   for (const fh_heap *heap = fh_heap_all(); heap != NULL; heap = heap->next) {
     uint64_t dirty = heap->chunks.dirty_units * FH_UNIT, most = fh_retained_holes_budget(heap);
-    REQUIRE(heap->state != FH_HEAP_LIVE || fh_sparse_kept(heap) <= fh_sparse_budget(heap) + FH_SPARSE_RETAIN);
     if (heap->state == FH_HEAP_LIVE && now_shape->most > FH_QUICK_MAX && dirty > most) {
       fprintf(stderr, "%s: a heap keeps %" PRIu64 " bytes of holes, at most %" PRIu64 "\n", now_shape->name, dirty,
               most);

@@ -104,6 +104,7 @@ static void pages_without_used_slots_go(void **state) {
     size_t straddle = 2 * fh_os_page_size(), whole = SLABS * FH_PAGE_SIZE;
     size_t most = FH_SPARSE_RETAIN + whole / 10 + FH_SPARSE_WIDEN;
     assert_true(SLABS * straddle + most < whole);
+    assert_true(fh_sparse_kept(heap) <= fh_sparse_budget(heap) + FH_SPARSE_RETAIN);
     assert_true(resident(1) <= SLABS * straddle + most);
     fh_sparse_trim(heap);
     assert_true(resident(1) <= SLABS * straddle);
