@@ -9,7 +9,6 @@ import re
 import statistics
 import subprocess
 import sys
-import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OUT = ROOT / "build" / "bench"
@@ -99,16 +98,14 @@ def version(library):
 
 def run(command, library):
     """Wall seconds, peak resident bytes and the RESULT line of a program and its arguments; the launcher is small, so that
-    its own memory is not the peak."""
+    its own memory is not the peak, nor its own start a part of the time."""
     workload, *arguments = command
-    begin = time.monotonic()
     done = subprocess.run([OUT / "launch", library, OUT / workload, *map(str, arguments)], capture_output=True, text=True)
-    wall = time.monotonic() - begin
     if done.returncode != 0:
         sys.exit(f"bench: {workload} under '{library or 'glibc'}' failed with {done.returncode}: {done.stderr.strip()}")
-    peak = int(re.search(r"PEAK (\d+)", done.stderr)[1])
+    peak, wall = (int(figure) for figure in re.search(r"PEAK (\d+) WALL (\d+)", done.stderr).groups())
     result = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", done.stdout)}
-    return {"time": wall, "peak": peak - result.get("own", 0), **result}
+    return {"time": wall / 1e6, "peak": peak - result.get("own", 0), **result}
 
 
 def medians_of(rows):

@@ -41,6 +41,9 @@
 
 #define fh_hidden __attribute__((visibility("hidden")))
 
+/* Zeros of which most processes touch the beginning, or nothing: cmake/rare.ld lays them out by name. */
+#define fh_zeros(name) __attribute__((section(".bss." name)))
+
 /* A word that another thread may be writing: any value it had or has will do. A plain load lets the compiler fold it
  * into the instruction that uses it, which an atomic one does not; the thread sanitizer is told the truth. */
 #if FH_TSAN

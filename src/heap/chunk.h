@@ -39,29 +39,29 @@ typedef struct fh_chunk {
 } fh_chunk;
 
 typedef struct fh_chunks {
-  void *quick[FH_QUICK_LISTS];                     /* first of each list, by class */
-  uint64_t quick_some[(FH_QUICK_LISTS + 63) / 64]; /* bit i: quick[i] is not NULL */
-  uint64_t quick_near;                             /* a bit for each class that a request may look at, its own first */
-  int64_t quick_room;                              /* units that may still be pushed */
-  int64_t quick_limit;                             /* units that all lists may hold together */
-  fh_bins holes;
+  uint64_t quick_near;           /* a bit for each class that a request may look at, its own first */
+  int64_t quick_room;            /* units that may still be pushed */
+  int64_t quick_limit;           /* units that all lists may hold together */
+  void *quick_retired;           /* what waits to be coalesced and is in no list any more */
+  uint32_t quick_hand;           /* the list that was retired last */
+  uint32_t slow_calls;           /* that looked at what is kept */
   fh_hole dirty[FH_DIRTY_LISTS]; /* heads of the lists of big holes with dirty pages */
   fh_hole stretches;             /* head of the list of spans */
   struct fh_heap *heap;
-  uint64_t dirty_units; /* in big holes */
-  void *quick_retired;  /* what waits to be coalesced and is in no list any more */
-  uint32_t quick_hand;  /* the list that was retired last */
-  uint32_t slow_calls;
-  uint64_t mark_units;  /* the most that was used since the heap was last found shrunken */
-  uint64_t shrunk_from; /* the mark when it was */
-  uint32_t shrunk_at;   /* slow_calls when it was */
-  uint32_t patience;    /* slow calls until it may be again */
-  uint64_t total_bytes; /* of all stretches */
-  uint64_t free_units;  /* in holes */
-  int64_t big_units;    /* of them in big holes */
-  int64_t noted_units;  /* of these the page runs know */
-  char *ahead;          /* end of the memory asked for beyond what is used */
-  fh_budget budget;     /* beside what may be dirty in any case */
+  uint64_t dirty_units;                            /* in big holes */
+  uint64_t mark_units;                             /* the most that was used since the heap was last found shrunken */
+  uint64_t shrunk_from;                            /* the mark when it was */
+  uint32_t shrunk_at;                              /* slow_calls when it was */
+  uint32_t patience;                               /* slow calls until it may be again */
+  uint64_t total_bytes;                            /* of all stretches */
+  uint64_t free_units;                             /* in holes */
+  int64_t big_units;                               /* of them in big holes */
+  int64_t noted_units;                             /* of these the page runs know */
+  char *ahead;                                     /* end of the memory asked for beyond what is used */
+  fh_budget budget;                                /* beside what may be dirty in any case */
+  uint64_t quick_some[(FH_QUICK_LISTS + 63) / 64]; /* bit i: quick[i] is not NULL */
+  void *quick[FH_QUICK_LISTS];                     /* first of each list, by class */
+  fh_bins holes;                                   /* last: large, and mostly untouched */
 } fh_chunks;
 
 /* bytes <= FH_CHUNK_MAX. *zero tells how many bytes at the start of the memory are not known to be zero, SIZE_MAX when

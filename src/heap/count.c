@@ -6,7 +6,7 @@
 
 int fh_counting;
 
-static fh_counted counted;
+static fh_zeros("apart") fh_counted counted;
 
 /* The shadow of each arena holds slack + 1 where a counted block begins, else 0. */
 typedef struct shadow {
@@ -14,7 +14,7 @@ typedef struct shadow {
   size_t committed; /* atomic: bytes */
 } shadow;
 
-static shadow shadows[FH_ARENAS_MAX];
+static fh_zeros("apart") shadow shadows[FH_ARENAS_MAX];
 
 void fh_count_start(void) {
   static int decided; /* every thread that finds 0 reads the same */

@@ -17,7 +17,7 @@
 #define FH_SLEEP_TIME 0
 #define FH_SPARSE_RETAIN ((size_t)16 << 10)
 #else
-#define FH_STRETCH_LEAST ((size_t)1 << 20)
+#define FH_STRETCH_LEAST ((size_t)960 << 10) /* what an arena grows by at least */
 #define FH_STRETCH_MOST ((size_t)32 << 20)
 #define FH_REMOTE_MOST 64 /* frees in a batch */
 #define FH_EARLY_BYTES ((size_t)1 << 10)
@@ -60,7 +60,6 @@ typedef struct fh_slabs {
   fh_span *growing; /* the one that has slots not carved yet; NULL: none */
   size_t count;     /* slabs of this class */
   size_t out;       /* slots that are free in no slab: with the program, in the cache, on their way home */
-  size_t early;     /* bytes that the chunk heap served in place of a first slab */
 } fh_slabs;
 
 /* Frees for one other heap (heap/remote.h): 64 bytes, so that its place is a shift. */
@@ -98,16 +97,19 @@ typedef struct fh_sparse {
 
 enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copied by fork */ };
 
+/* Laid out for threads that do little: what every heap writes fills the first page of the kernel's, and the rest is
+ * touched by the classes and lengths that are used, and by frees into other heaps.
+ *
+ *   | caches | counts | what others write | sorted, sparse | chunks: notes, quick lists, | bins | slabs | batches | */
 typedef struct fh_heap {
   fh_cache cache[FH_CLASSES];
   uint16_t cache_of_grain[FH_GRAINS]; /* where in the heap the cache for a size lies, by grain of 16 bytes */
   uint16_t number;                    /* of the heap, as they were made: which batch of another heap is for it */
-  _Alignas(64) fh_slabs slabs[FH_CLASSES];
-  size_t slab_count; /* slabs of this heap */
-  size_t slab_gives; /* of them given back since one was made, or since the caches were last flushed */
-  void **taken_in;   /* what was in the inbox and is not freed yet */
-  unsigned quantum;  /* messages to be freed by the next call that looks */
-  fh_batch out[FH_REMOTE_SLOTS];
+  uint16_t early[FH_CLASSES]; /* bytes that the chunk heap served in place of a first slab; with one FH_EARLY_BYTES */
+  size_t slab_count;          /* slabs of this heap */
+  size_t slab_gives;          /* of them given back since one was made, or since the caches were last flushed */
+  void **taken_in;            /* what was in the inbox and is not freed yet */
+  unsigned quantum;           /* messages to be freed by the next call that looks */
   /* What other threads write has a line of its own. */
   _Alignas(64) void **inbox; /* atomic: batches posted by other threads */
   int state;                 /* atomic */
@@ -119,7 +121,9 @@ typedef struct fh_heap {
   size_t rests; /* of an orphan: its part of what all of them keep, in bytes */
   _Alignas(64) fh_sorted sorted;
   fh_sparse sparse;
-  _Alignas(64) fh_chunks chunks; /* last: its bins are large and mostly untouched */
+  _Alignas(64) fh_chunks chunks; /* its bins are last */
+  _Alignas(64) fh_slabs slabs[FH_CLASSES];
+  _Alignas(64) fh_batch out[FH_REMOTE_SLOTS];
 } fh_heap;
 
 /* Slabs (slab.c) and the caches in front of them (cache.c). Never locked: the caller is the heap's thread, or holds the

@@ -41,16 +41,17 @@ static void list_remove(fh_heap *heap, fh_span *slab) {
 
 fh_span *fh_slab_first(fh_heap *heap, unsigned class, fh_slab_state state) {
   fh_hole *list = &heap->slabs[class].partial[state];
-  return list->next == list ? NULL : fh_span_of(list->next);
+  return list->next == list || list->next == NULL ? NULL : fh_span_of(list->next);
+}
+
+/* With the first slab of its class: a thread that uses few classes leaves the memory of the others untouched. */
+static void start_lists(fh_slabs *slabs) {
+  for (unsigned state = 0; state < FH_SLAB_FULL; state++) {
+    slabs->partial[state] = (fh_hole){&slabs->partial[state], &slabs->partial[state]};
+  }
 }
 
 void fh_slab_start(fh_heap *heap) {
-  for (unsigned class = 0; class < FH_CLASSES; class ++) {
-    fh_slabs *slabs = &heap->slabs[class];
-    for (unsigned state = 0; state < FH_SLAB_FULL; state++) {
-      slabs->partial[state] = (fh_hole){&slabs->partial[state], &slabs->partial[state]};
-    }
-  }
   for (unsigned grain = 0; grain < FH_GRAINS; grain++) {
     heap->cache_of_grain[grain] = (uint16_t)offsetof(fh_heap, cache[fh_class_of(grain * 16)]);
   }
@@ -88,7 +89,7 @@ static void set_full(fh_span *slab) {
 static void strike(fh_heap *heap, fh_slabs *slabs, unsigned count) {
   slabs->count -= count;
   if (slabs->count == 0) {
-    slabs->early = 0;
+    heap->early[slabs - heap->slabs] = 0;
   }
   heap->slab_count -= count;
   heap->slab_gives += count;
@@ -244,7 +245,11 @@ static fh_span *slab_make(fh_heap *heap, unsigned class) {
     fh_span_set_owner(slab, heap);
     heap->slab_count++;
     heap->slab_gives = 0;
+    heap->early[class] = FH_EARLY_BYTES;
     heap->slabs[class].growing = slab;
+    if (heap->slabs[class].partial[0].next == NULL) {
+      start_lists(&heap->slabs[class]);
+    }
     if (++heap->slabs[class].count >= POPULATE_COUNT && slab->fresh) {
       fh_os_populate(slab->start, FH_PAGE_SIZE);
     }
@@ -297,11 +302,10 @@ void *fh_slab_refill(fh_heap *heap, unsigned class, unsigned *count) {
 /* The first slot of a class touches a page of the kernel's, and most threads want most classes for a few objects only.
  */
 bool fh_slab_early(fh_heap *heap, unsigned class) {
-  fh_slabs *slabs = &heap->slabs[class];
-  if (fh_likely(slabs->count != 0) || slabs->early >= FH_EARLY_BYTES) {
+  if (fh_likely(heap->early[class] >= FH_EARLY_BYTES)) {
     return false;
   }
-  slabs->early += fh_class_bytes(class);
+  heap->early[class] = (uint16_t)(heap->early[class] + fh_class_bytes(class));
   return true;
 }
 

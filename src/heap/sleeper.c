@@ -36,7 +36,7 @@ typedef struct sent_slots {
   uint64_t slots[FH_SLOT_WORDS];
 } sent_slots;
 
-static struct {
+static fh_zeros("apart") struct {
   char *at; /* NULL: not reserved yet */
   size_t committed;
 } tables[FH_ARENAS_MAX];

@@ -9,7 +9,7 @@
 #include "os/os.h"
 #include "pages/meta.h"
 
-fh_heap fh_no_heap;
+fh_zeros("no_heap") fh_heap fh_no_heap;
 fh_thread_local fh_thread fh_this = {.fast = &fh_no_heap};
 
 static fh_heap *all_heaps;    /* atomic; only ever pushed to */
@@ -19,7 +19,7 @@ static fh_heap *first_orphan; /* under the orphan lock */
 fh_heap *fh_heap_all(void) { return __atomic_load_n(&all_heaps, __ATOMIC_ACQUIRE); }
 
 static fh_heap *heap_make(void) {
-  fh_heap *heap = fh_meta_take(sizeof(fh_heap));
+  fh_heap *heap = fh_meta_take(fh_round_up(sizeof(fh_heap), 4096)); /* pages of its own */
   if (heap == NULL) {
     return NULL;
   }

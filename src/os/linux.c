@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -163,6 +164,14 @@ size_t fh_os_address_limit(void) {
   return (size_t)limit.rlim_cur;
 }
 
+size_t fh_os_memory(void) {
+  struct sysinfo info;
+  int saved = errno;
+  uint64_t bytes = sysinfo(&info) == 0 ? (uint64_t)info.totalram * info.mem_unit : 0;
+  errno = saved;
+  return bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX;
+}
+
 /* Whether [at, at + size) lies in one mapping: asked to grow what spans two, the kernel says EFAULT. What is one does
  * not grow as a rule, since something is mapped behind it; if it does, it is cut again. */
 static bool is_one_mapping(char *at, size_t size) {
@@ -275,7 +284,23 @@ void fh_os_read_usage(fh_os_usage *usage) {
   errno = saved;
 }
 
-const char *fh_os_setting(const char *name) { return secure_getenv(name); }
+/* secure_getenv would drag 64 KiB of libc's pages in. */
+const char *fh_os_setting(const char *name) {
+  if (environ == NULL || getauxval(AT_SECURE) != 0) {
+    return NULL;
+  }
+  for (char **entry = environ; *entry != NULL; entry++) {
+    const char *at = *entry, *want = name;
+    while (*want != '\0' && *at == *want) {
+      at++;
+      want++;
+    }
+    if (*want == '\0' && *at == '=') {
+      return at + 1;
+    }
+  }
+  return NULL;
+}
 
 uint64_t fh_os_milliseconds(void) {
   struct timespec now;

@@ -53,6 +53,9 @@ bool fh_os_move(void *to, void *from, size_t size);
 /* The limit on the process's address space in bytes (RLIMIT_AS); SIZE_MAX when there is none. */
 size_t fh_os_address_limit(void);
 
+/* Bytes of memory that the machine has. */
+size_t fh_os_memory(void);
+
 /* Bytes of [address, address + size) that are in memory now. `resident` gets one byte a page when not NULL. */
 size_t fh_os_resident(const void *address, size_t size, unsigned char *resident);
 

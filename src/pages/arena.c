@@ -7,24 +7,29 @@
 #if FREEHOLD_TINY
 /* So small that further arenas, full ones and every step of growth are met in tests. */
 #define ARENA_LARGEST ((size_t)16 << 20)
+#define ARENA_FIRST ARENA_LARGEST
 #define ARENA_SMALLEST ((size_t)1 << 20)
 #define STEP_SMALLEST ((size_t)64 << 10)
 #define STEP_LARGEST ((size_t)256 << 10)
 #else
 #define ARENA_LARGEST ((size_t)1 << (sizeof(void *) == 8 ? 40 : 29))
+#define ARENA_FIRST ((size_t)1 << (sizeof(void *) == 8 ? 36 : 29)) /* at least */
 #define ARENA_SMALLEST ((size_t)4 << 20)
-#define STEP_SMALLEST ((size_t)1 << 20)
+#define STEP_SMALLEST ((size_t)960 << 10) /* the descriptors and both guards lie in 4 KiB */
 #define STEP_LARGEST ((size_t)64 << 20)
 #endif
+
+enum { MEMORY_TIMES = 4 };
 
 /* The kernel's page is at most this; arenas and their steps are multiples of it. */
 #define BLOCK ((size_t)64 << 10)
 
-fh_arena fh_arenas[FH_ARENAS_MAX];
+fh_zeros("arenas") fh_arena fh_arenas[FH_ARENAS_MAX];
 static size_t arena_count;
-char *fh_first_base;
-size_t fh_first_limit;
-fh_span *fh_first_spans;
+/* On a line that nothing else is written on (cmake/rare.ld). */
+fh_zeros("first") char *fh_first_base;
+fh_zeros("first") size_t fh_first_limit;
+fh_zeros("first") fh_span *fh_first_spans;
 
 size_t fh_arena_count(void) { return __atomic_load_n(&arena_count, __ATOMIC_ACQUIRE); }
 
@@ -32,9 +37,16 @@ static size_t map_bytes(size_t reserved) {
   return fh_round_up(((reserved >> FH_PAGE_SHIFT) + 2) * sizeof(fh_span), BLOCK);
 }
 
+/* The first arena has room for more than a machine of this size can hold, and is not far larger: pages and pagemap that
+ * lie a tebibyte apart need tables of the kernel's of their own, which a small program pays for at its start. */
+static size_t first_size(void) {
+  size_t memory = fh_min(fh_os_memory(), ARENA_LARGEST / MEMORY_TIMES);
+  return fh_power_of_two_below(fh_max(memory * MEMORY_TIMES, ARENA_FIRST));
+}
+
 /* Under a limit on address space take an eighth of it at a time: stacks and files of the program need theirs. */
 static size_t first_try(size_t at_least) {
-  size_t limit = fh_os_address_limit(), size = ARENA_LARGEST;
+  size_t limit = fh_os_address_limit(), size = arena_count == 0 ? first_size() : ARENA_LARGEST;
   if (limit != SIZE_MAX) {
     size = fh_min(size, fh_power_of_two_below(fh_max(limit / 8, ARENA_SMALLEST)));
   }

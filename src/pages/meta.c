@@ -7,13 +7,17 @@
 #define META_RESERVE ((size_t)4 << 20)
 #define META_STEP ((size_t)64 << 10)
 
+/* What most processes need, beside what else the library has of its own: three calls of the kernel and a table of pages
+ * less at start. */
+static fh_zeros("meta") _Alignas(4096) char first[META_STEP];
+
 static fh_lock meta_lock = FH_LOCK(FH_RANK_META);
-static char *next, *committed, *end;
-static size_t total;
+static char *next = first, *committed = first + META_STEP, *end = first + META_STEP;
+static size_t total = META_STEP;
 
 /* A new reservation when this one is full; what is left of it is lost, a few KiB at most. */
 static bool make_room(size_t bytes) {
-  if (next == NULL || (size_t)(end - next) < bytes) {
+  if ((size_t)(end - next) < bytes) {
     size_t size = fh_max(META_RESERVE, fh_round_up(bytes, META_STEP));
     char *at = fh_os_reserve(size, META_STEP);
     if (at == NULL) {

@@ -9,8 +9,9 @@
 static fh_lock pages_lock = FH_LOCK(FH_RANK_PAGES);
 static fh_lock grow_lock = FH_LOCK(FH_RANK_GROW);
 
-/* The free runs. Apart from what is not zero at start, so that the file does not hold these pages. */
-static fh_bins clean_runs, dirty_runs;
+/* The free runs. */
+static fh_zeros("clean_runs") fh_bins clean_runs;
+static fh_zeros("apart") fh_bins dirty_runs;
 
 static struct {
   fh_pages_counts now;
@@ -204,7 +205,7 @@ static fh_span *carve_with_dirty(fh_span *clean, size_t count, fh_span_kind kind
 
 static fh_span *take_listed(size_t count, size_t align, fh_span_kind kind) {
   size_t need = count + align - 1;
-  fh_hole *hole = fh_bins_find(&dirty_runs, need, run_length);
+  fh_hole *hole = pages.now.dirty < need ? NULL : fh_bins_find(&dirty_runs, need, run_length);
   if (hole == NULL) {
     hole = fh_bins_find(&clean_runs, need, run_length);
     if (hole == NULL) {

@@ -603,7 +603,7 @@ static void dirty_holes_keep_the_budget(void **state) {
 
 /* A heap that is found shrunken gives up what it keeps for speed. */
 
-enum { WAVES = 400, WAVE = 16 };
+enum { WAVES = 400, WAVE = 17 /* not in step with the looks, every fourth slow call */ };
 
 static unsigned shrunk; /* how often it was found so */
 
@@ -635,7 +635,7 @@ static void heaps_that_grow_back_shrink_rarely(void **state) {
   for (size_t i = 0; i < WAVES; i++) {
     wave(h, at, 0);
   }
-  assert_in_range(shrunk, 4, 12); /* 6,416 slow calls: after 64, 192, 448, ... */
+  assert_in_range(shrunk, 4, 12); /* 6,817 slow calls: after 64, 192, 448, ... */
   uint32_t patience = h->patience;
   assert_true(patience >= 1000);
   shrunk = 0;
@@ -747,7 +747,7 @@ static const seen *last_hole(const fh_span *span) {
 /* Two fresh holes in one bin, the shorter one behind the longer: its links point there, and they are where the memory
  * begins that is handed out. */
 static void links_are_not_called_zero(void **state) {
-  enum { MOST = 400, BYTES = 50000 };
+  enum { MOST = 400, BYTES = 49200 /* not quite four in 192 KiB, nor twenty in 960: the holes at the ends are long */ };
   static char *users[MOST];
   fh_span *fresh[3];
   size_t count = 0, found = 0, unzeroed;

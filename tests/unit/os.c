@@ -350,6 +350,12 @@ static void address_limit(void **state) {
   assert_int_equal(child_run(under_limit, 0).status, 0);
 }
 
+static void memory_is_the_machines(void **state) {
+  (void)state;
+  uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
+  assert_true(fh_os_memory() / (uint64_t)sysconf(_SC_PAGESIZE) == pages);
+}
+
 #if FH_TSAN
 enum { SLACK_MIB = 128 }; /* it keeps several bytes of its own for each */
 #else
@@ -383,7 +389,10 @@ static void the_clock_goes_on(void **state) {
 
 static void setting_is_the_environment(void **state) {
   (void)state;
+  setenv("FREEHOLD_TEST_ONLY_NOT", "another", 1);
+  assert_null(fh_os_setting("FREEHOLD_TEST_ONLY"));
   setenv("FREEHOLD_TEST_ONLY", "some text", 1);
+  assert_null(fh_os_setting("FREEHOLD_TEST"));
   assert_string_equal(fh_os_setting("FREEHOLD_TEST_ONLY"), "some text");
   unsetenv("FREEHOLD_TEST_ONLY");
   assert_null(fh_os_setting("FREEHOLD_TEST_ONLY"));
@@ -476,6 +485,7 @@ int main(void) {
       KEEPS_ERRNO(move_within_larger_stretches),
       KEEPS_ERRNO(refused_move_changes_nothing),
       KEEPS_ERRNO(address_limit),
+      KEEPS_ERRNO(memory_is_the_machines),
       KEEPS_ERRNO(usage_follows),
       KEEPS_ERRNO(the_clock_goes_on),
       KEEPS_ERRNO(setting_is_the_environment),

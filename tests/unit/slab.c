@@ -360,7 +360,7 @@ static void few_objects_lie_in_the_chunk_heap(void **state) {
   fh_heap *heap = empty_heap();
   (void)state;
   for (unsigned round = 0; round < 2; round++) { /* and again after the slabs of the class are gone */
-    heap->slabs[fh_class_of(64)].early = round == 0 ? 0 : heap->slabs[fh_class_of(64)].early;
+    heap->early[fh_class_of(64)] = round == 0 ? 0 : heap->early[fh_class_of(64)];
     for (size_t i = 0; i < few; i++) {
       slots[i] = i % 2 == 0 ? fh_malloc(60) : fh_memalign(64, 64);
       assert_non_null(slots[i]);

@@ -6,7 +6,7 @@
 
 static inline void slabs_at_once(fh_heap *heap) {
   for (unsigned class = 1; class < FH_CLASSES; class ++) {
-    heap->slabs[class].early = FH_EARLY_BYTES;
+    heap->early[class] = FH_EARLY_BYTES;
   }
 }
 
