@@ -93,7 +93,7 @@ def settled_goals(medians, workloads):
         goal("server: resident over live <= 1.15", ratio, 1.15, f"{ratio:.3f}")
     if "freed_idle" in ours:
         left = ours["freed_idle"]["settled"] / MIB
-        goal("all freed: resident < 8 MiB", left, 8, f"{left:.1f} MiB")
+        goal("all freed: resident < 4 MiB", left, 4, f"{left:.1f} MiB")
     if "idle_threads" in ours:
         left, theirs = ours["idle_threads"]["settled"] / MIB, medians["idle_threads", "glibc"]["settled"] / MIB
         goal("200 idle threads: less than glibc", left, theirs, f"{left:.0f} MiB, glibc {theirs:.0f} MiB")

@@ -60,8 +60,8 @@ static void mark_run(fh_span *run, char *start, size_t count, fh_span_kind kind)
 }
 
 /* free | used | free: joins the run with free neighbours of its kind and lists what comes out. A late free finds no
- * slab and no heap at what was the head. */
-static void list_joined(fh_span *run, char *start, size_t count, fh_span_kind kind) {
+ * slab and no heap at what was the head. The head of that. */
+static fh_span *list_joined(fh_span *run, char *start, size_t count, fh_span_kind kind) {
   __atomic_store_n(&run->heap, NULL, __ATOMIC_RELAXED);
   fh_span_set_kind(run, kind);
   if (fh_span_kind_of(run - 1) == kind) {
@@ -75,9 +75,11 @@ static void list_joined(fh_span *run, char *start, size_t count, fh_span_kind ki
     fh_span *right = run + count;
     unlist_run(right);
     count += right->pages;
+    right->pages = 0; /* no head any more (list_purged) */
   }
   mark_run(run, start, count, kind);
   list_run(run);
+  return run;
 }
 
 /* Takes `count` pages at `align` out of a listed run; what is left on both sides is listed again. */
@@ -242,7 +244,8 @@ static fh_span *take_grown(size_t count, size_t align, fh_span_kind kind) {
   return span;
 }
 
-/* The runs that are being purged: a forked child has to list them, for the thread that would is not in it. */
+/* The runs that are being purged, or their descriptors: a forked child has to list them, for the thread that would is
+ * not in it. */
 static fh_hole busy_runs;
 
 /* The kernel has no more: join what lies free but apart by making all of it clean, and look once more. What other
@@ -327,29 +330,69 @@ static size_t drop_memory(const leaving *some) {
   return done;
 }
 
+static void take_off_lists(fh_span *run) {
+  uint8_t kind = run->kind;
+  unlist_run(run);
+  mark_run(run, run->start, run->pages, FH_SPAN_BUSY);
+  run->state = kind;
+  fh_hole_push(&busy_runs, &run->link);
+}
+
 /* The longest dirty runs first, until `target` dirty pages are left, or no more can be purged in one call. */
 static void gather_longest(leaving *some, size_t target) {
-  for (some->count = 0; pages.now.dirty > target && some->count < FH_OS_PARTS; some->count++) {
-    fh_span *run = fh_span_of(fh_bins_longest(&dirty_runs));
-    size_t count = run->pages;
-    unlist_run(run);
-    mark_run(run, run->start, count, FH_SPAN_BUSY);
-    fh_hole_push(&busy_runs, &run->link);
-    some->runs[some->count] = run;
+  some->count = 0;
+  while (pages.now.dirty > target && some->count < FH_OS_PARTS) {
+    some->runs[some->count] = fh_span_of(fh_bins_longest(&dirty_runs));
+    take_off_lists(some->runs[some->count++]);
   }
 }
 
-/* The first `done` of them were purged: how many pages. */
-static size_t list_purged(const leaving *some, size_t done) {
+/* The first `done` of them were purged: how many pages. They are what they have become a part of afterwards. */
+static size_t list_purged(leaving *some, size_t done) {
   size_t purged = 0;
   for (size_t i = 0; i < some->count; i++) {
     fh_span *run = some->runs[i];
     size_t count = run->pages;
     fh_hole_leave(&run->link);
-    list_joined(run, run->start, count, i < done ? FH_SPAN_CLEAN : FH_SPAN_DIRTY);
+    some->runs[i] = list_joined(run, run->start, count, i < done ? FH_SPAN_CLEAN : FH_SPAN_DIRTY);
     purged += i < done ? count : 0;
   }
   return purged;
+}
+
+/* The pagemap is as long as the heap ever was, 4 KiB of it for a mebibyte; but inside a clean run it says nothing and
+ * is not looked at, so that zeros are as good:
+ *
+ *   | head | .................................. | last |       descriptors of a clean run
+ *               whole pages of the kernel's                                                                      */
+enum { STRIP_LEAST = 128 /* pages of a run */ };
+
+/* Those that have become long. One that came up before is not clean now, one that was joined to another has no pages.
+ */
+static void gather_long(leaving *some) {
+  size_t count = 0;
+  for (size_t i = 0; i < some->count; i++) {
+    fh_span *run = some->runs[i];
+    if (run->kind == FH_SPAN_CLEAN && run->pages >= STRIP_LEAST) {
+      take_off_lists(run);
+      some->runs[count++] = run;
+    }
+  }
+  some->count = count;
+}
+
+/* Gives the pagemap inside back too. Whether the kernel takes it does not matter. */
+static void strip_map(leaving *some) {
+  fh_os_part parts[FH_OS_PARTS];
+  unsigned count = 0;
+  for (size_t i = 0; i < some->count; i++) {
+    fh_span *run = some->runs[i];
+    parts[count] = fh_os_pages_within((char *)(run + 1), (char *)(run + run->pages - 1));
+    count += parts[count].bytes != 0;
+  }
+  if (count != 0) {
+    fh_os_purge_parts(parts, count);
+  }
 }
 
 static void note_purge(size_t count) {
@@ -371,6 +414,13 @@ static size_t purge_some(size_t target) {
   size_t count = list_purged(&some, done);
   if (count != 0) {
     note_purge(count);
+  }
+  gather_long(&some);
+  if (some.count != 0) {
+    fh_lock_drop(&pages_lock);
+    strip_map(&some);
+    fh_lock_take(&pages_lock);
+    list_purged(&some, some.count);
   }
   return count;
 }
@@ -483,7 +533,7 @@ void fh_pages_fork_child(void) {
   for (fh_hole *link = busy_runs.next, *next; link != NULL; link = next) {
     fh_span *run = fh_span_of(link);
     next = link->next;
-    list_joined(run, run->start, run->pages, FH_SPAN_DIRTY);
+    list_joined(run, run->start, run->pages, (fh_span_kind)run->state);
   }
   busy_runs.next = NULL;
   fh_lock_reset(&pages_lock);

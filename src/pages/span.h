@@ -14,7 +14,7 @@
  *
  * A span is described by the descriptor of its first page, its head. What the others hold:
  *
- *   free run       last page: same kind, `back` = distance to the head; those between: anything
+ *   free run       last page: same kind, `back` = distance to the head; those between: anything, or given back
  *   chunk stretch  each page: FH_SPAN_INSIDE, `back`, and the same `heap`
  *   large object   last page: FH_SPAN_INSIDE, `back`; those between: anything
  *
@@ -50,7 +50,7 @@ typedef struct fh_span {
   uint16_t cache;       /* slab: where in its heap the thread cache of its class lies, in bytes */
   uint8_t kind;         /* fh_span_kind */
   uint8_t class;        /* slab: size class */
-  uint8_t state;        /* slab: which list it is on */
+  uint8_t state;        /* slab: which list it is on; busy run: its kind before */
   uint8_t fresh;        /* chunk stretch, large object: read as zero when it was taken */
   struct fh_heap *heap; /* slab, chunk stretch: whose */
   fh_hole link;         /* free run: in its index; slab, chunk stretch: in a list of its heap */

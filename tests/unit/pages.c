@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "os/os.h"
 #include "pages/pages.h"
 
 static void neighbours_join(void **state) {
@@ -139,6 +140,44 @@ static void cut_and_extend(void **state) {
   fh_pages_give(span);
 }
 
+/* The pages of the kernel's that hold nothing but descriptors of the pages behind the first of a span. */
+static fh_os_part map_inside(fh_span *span, size_t count) {
+  return fh_os_pages_within((char *)(span + 1), (char *)(span + count - 1));
+}
+
+static size_t map_resident(fh_os_part part) { return fh_os_resident(part.at, part.bytes, NULL); }
+
+/* Of memory that went back in pieces the pagemap goes too. */
+static void map_of_clean_runs_goes(void **state) {
+  enum { COUNT = 768 };
+  (void)state;
+  fh_span *span = fh_pages_take(COUNT, 1, FH_SPAN_LARGE);
+  assert_non_null(span);
+  fh_os_part map = map_inside(span, COUNT);
+  char *start = span->start;
+  for (size_t keep = COUNT; --keep != 0;) {
+    fh_pages_cut(span, keep); /* each page has had a descriptor of its own */
+  }
+  assert_true(map_resident(map) >= map.bytes / 2); /* some of it has gone already */
+  fh_pages_give(span);
+  memset(start, 1, 1); /* so that there is something to purge, whatever is left */
+  fh_pages_trim();
+  assert_int_equal(map_resident(map), 0);
+  assert_int_equal(fh_span_kind_of(fh_arena_find(start + FH_PAGE_SIZE * (COUNT / 2))), FH_SPAN_NONE);
+  fh_span *again[64];
+  size_t count = 0;
+  size_t offset;
+  do { /* until they are in use once more */
+    assert_true(count < 64);
+    again[count] = fh_pages_take(COUNT / 2, 1, FH_SPAN_LARGE);
+    assert_non_null(again[count]);
+    offset = (uintptr_t)start - (uintptr_t)again[count]->start;
+  } while (offset >= fh_span_bytes(again[count++]));
+  while (count != 0) {
+    fh_pages_give(again[--count]);
+  }
+}
+
 static void impossible_is_refused(void **state) {
   (void)state;
   assert_null(fh_pages_take(0, 1, FH_SPAN_LARGE));
@@ -154,6 +193,7 @@ int main(void) {
       cmocka_unit_test(budget_holds),
       cmocka_unit_test(budget_holds_when_it_narrows),
       cmocka_unit_test(cut_and_extend),
+      cmocka_unit_test(map_of_clean_runs_goes),
       cmocka_unit_test(impossible_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
