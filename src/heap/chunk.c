@@ -33,13 +33,18 @@ static void dirty_unlink(fh_chunks *h, big_hole *big) {
   h->dirty_units -= big->units;
 }
 
-/* The page runs hear of big holes a mebibyte at a time: their word is shared by all threads. */
+static void tell_big(fh_chunks *h) {
+  fh_pages_note_holes((h->big_units - h->noted_units) * FH_UNIT);
+  h->noted_units = h->big_units;
+}
+
+/* The page runs hear of big holes a mebibyte at a time, for their word is shared by all threads, and when the heap is
+ * found shrunken: what hundreds of idle threads have not told of would count as live. */
 static void count_big(fh_chunks *h, int64_t units) {
   h->big_units += units;
   int64_t news = h->big_units - h->noted_units;
   if (news > FH_NOTE_UNITS || news < -FH_NOTE_UNITS) {
-    fh_pages_note_holes(news * FH_UNIT);
-    h->noted_units = h->big_units;
+    tell_big(h);
   }
 }
 
@@ -361,6 +366,8 @@ static void shrink(fh_chunks *h) {
   fh_cache_flush(h->heap);
   fh_sparse_shrink(h->heap);
   purge_surplus(h, FH_CHUNK_RETAIN / 8, 1);
+  tell_big(h);
+  fh_pages_narrow();
   learn_patience(h);
   h->mark_units = used_units(h);
 }

@@ -36,6 +36,7 @@
 #define FH_REMOTE_QUANTUM 32u /* messages that one call frees, at first */
 
 enum { FH_REMOTE_SLOTS = 32 /* batches at a time */ };
+enum { FH_NOTE_BLOCKS = 16 /* notes for 70 GiB of slabs of one heap */ };
 
 /* Which list a slab is on (slab.c). */
 typedef enum fh_slab_state {
@@ -88,10 +89,13 @@ typedef struct fh_sorted {
 
 /* Slabs of which few slots are used (heap/sparse.h). */
 typedef struct fh_sparse {
-  size_t count;       /* sparse slabs that are not watched */
-  fh_hole due, spare; /* heads of lists: notes of watched slabs that could be purged in part, and of none */
-  size_t due_bytes;   /* that could be purged */
-  unsigned class;     /* of the slab that was watched last */
+  size_t count;                /* sparse slabs that are not watched */
+  fh_hole due, spare;          /* heads of lists: notes of watched slabs that could be purged in part, and of none */
+  size_t due_bytes;            /* that could be purged */
+  unsigned class;              /* of the slab that was watched last */
+  unsigned watched;            /* slabs */
+  unsigned carved;             /* notes that are in use or spare */
+  void *notes[FH_NOTE_BLOCKS]; /* block i: 4 KiB << i, NULL: not needed yet */
   fh_budget budget;
 } fh_sparse;
 

@@ -9,7 +9,9 @@ enum {
   WATCH_MOST = 16,     /* slabs that one call begins to watch */
   SHRINK_SLABS = 128,  /* the same when the heap shrinks: somebody waits for it */
   SHRINK_CALLS = 2,    /* of the kernel then */
-  NOTES_AT_ONCE = 64
+  NOTE_BLOCK = 4096,   /* bytes in the first block of notes */
+  NOTES_FEW = 64,      /* that many fit there: they are moved to it, so that the others can go */
+  NOTES_MANY = 512     /* once there have been more */
 };
 
 /* What is known of a watched slab, in place of its list. */
@@ -30,21 +32,32 @@ static unsigned unit_at(size_t offset) { return (unsigned)(offset / FH_ALIGNMENT
 
 static size_t offset_of(const void *slot) { return (uintptr_t)slot & (FH_PAGE_SIZE - 1); }
 
-/* Notes for slabs: never given back, but used again. */
+/* Notes for slabs, in blocks each of which is twice as long as the one before. Where one is does not matter to anybody
+ * but its slab: when few are left they are moved together, and the memory of the other blocks goes back. */
 
-static bool make_notes(fh_sparse *sparse) {
-  watched *made = fh_meta_take(NOTES_AT_ONCE * sizeof(watched));
-  for (unsigned i = 0; made != NULL && i < NOTES_AT_ONCE; i++) {
-    fh_hole_push(&sparse->spare, &made[i].due);
+enum { FIRST_NOTES = NOTE_BLOCK / sizeof(watched) };
+
+_Static_assert((int)NOTES_FEW <= (int)FIRST_NOTES && FIRST_NOTES <= 128, "they fit, and two words have a bit for each");
+
+static watched *carve_note(fh_sparse *sparse) {
+  unsigned block = fh_highest_bit(sparse->carved / FIRST_NOTES + 1);
+  if (block == FH_NOTE_BLOCKS) {
+    return NULL;
   }
-  return made != NULL;
+  if (sparse->notes[block] == NULL) {
+    sparse->notes[block] = fh_meta_take((size_t)NOTE_BLOCK << block);
+    if (sparse->notes[block] == NULL) {
+      return NULL;
+    }
+  }
+  return (watched *)sparse->notes[block] + (sparse->carved++ - FIRST_NOTES * ((1u << block) - 1));
 }
 
 static watched *take_note(fh_sparse *sparse) {
-  if (sparse->spare.next == NULL && !make_notes(sparse)) {
-    return NULL;
-  }
   fh_hole *link = sparse->spare.next;
+  if (link == NULL) {
+    return carve_note(sparse);
+  }
   fh_hole_leave(link);
   return due_note(link);
 }
@@ -72,6 +85,67 @@ static void enter_due(fh_sparse *sparse, watched *note, unsigned due) {
     fh_hole_push(&sparse->due, &note->due);
     sparse->due_bytes += fh_part_set_bytes(due);
   }
+}
+
+/* Moving notes. */
+
+typedef void each_watched(fh_sparse *, fh_span *, uint64_t in_first[2]);
+
+static void visit_watched(fh_heap *heap, each_watched *visit, uint64_t in_first[2]) {
+  for (unsigned class = 1; class < FH_CLASSES; class ++) {
+    fh_hole *list = &heap->slabs[class].partial[FH_SLAB_WATCHED];
+    for (fh_hole *link = list->next; link != NULL && link != list; link = link->next) {
+      visit(&heap->sparse, fh_span_of(link), in_first);
+    }
+  }
+}
+
+static size_t place_of(const fh_sparse *sparse, const watched *note) {
+  return ((uintptr_t)note - (uintptr_t)sparse->notes[0]) / sizeof(watched);
+}
+
+static void mark_place(fh_sparse *sparse, fh_span *slab, uint64_t in_first[2]) {
+  size_t place = place_of(sparse, note_of(slab));
+  if (place < FIRST_NOTES) {
+    in_first[place / 64] |= UINT64_C(1) << place % 64;
+  }
+}
+
+static void move_note(fh_sparse *sparse, fh_span *slab, uint64_t in_first[2]) {
+  watched *note = note_of(slab);
+  if (place_of(sparse, note) < FIRST_NOTES) {
+    return;
+  }
+  unsigned place = in_first[0] != UINT64_MAX ? fh_lowest_bit(~in_first[0]) : 64 + fh_lowest_bit(~in_first[1]);
+  in_first[place / 64] |= UINT64_C(1) << place % 64;
+  watched *to = (watched *)sparse->notes[0] + place;
+  unsigned due = due_parts(note);
+  leave_due(sparse, note, due);
+  *to = *note;
+  enter_due(sparse, to, due);
+  slab->free = to;
+}
+
+static void gather_notes(fh_heap *heap) {
+  fh_sparse *sparse = &heap->sparse;
+  fh_os_part parts[FH_NOTE_BLOCKS];
+  unsigned count = 0;
+  uint64_t in_first[2] = {0, 0};
+  visit_watched(heap, mark_place, in_first);
+  visit_watched(heap, move_note, in_first);
+  sparse->spare.next = NULL;
+  sparse->carved = FIRST_NOTES;
+  for (unsigned place = 0; place < FIRST_NOTES; place++) {
+    if ((in_first[place / 64] >> place % 64 & 1) == 0) {
+      fh_hole_push(&sparse->spare, &((watched *)sparse->notes[0])[place].due);
+    }
+  }
+  for (unsigned block = 1; block < FH_NOTE_BLOCKS && sparse->notes[block] != NULL; block++) {
+    char *at = sparse->notes[block];
+    parts[count] = fh_os_pages_within(at, at + ((size_t)NOTE_BLOCK << block));
+    count += parts[count].bytes != 0;
+  }
+  fh_os_purge_parts(parts, count); /* what the kernel refuses stays */
 }
 
 /* As many slabs as one call of the kernel takes. What that refuses stays, and is not asked for again. */
@@ -133,6 +207,7 @@ static bool watch(fh_heap *heap, fh_span *slab) {
   note_used(slab, note);
   fh_slab_watch(heap, slab);
   slab->free = note;
+  heap->sparse.watched++;
   enter_due(&heap->sparse, note, due_parts(note));
   return true;
 }
@@ -166,11 +241,19 @@ void fh_sparse_came_back(fh_heap *heap, fh_span *slab, unsigned count) {
   enter_due(&heap->sparse, note, due_parts(note));
 }
 
-void fh_sparse_forget(fh_heap *heap, fh_span *slab) {
+static void drop_note(fh_sparse *sparse, fh_span *slab) {
   watched *note = note_of(slab);
-  leave_due(&heap->sparse, note, due_parts(note));
-  fh_hole_push(&heap->sparse.spare, &note->due);
+  leave_due(sparse, note, due_parts(note));
+  fh_hole_push(&sparse->spare, &note->due);
+  sparse->watched--;
   slab->free = NULL;
+}
+
+void fh_sparse_forget(fh_heap *heap, fh_span *slab) {
+  drop_note(&heap->sparse, slab);
+  if (heap->sparse.watched <= NOTES_FEW && heap->sparse.carved > NOTES_MANY) {
+    gather_notes(heap);
+  }
 }
 
 /* In order of addresses, as they are carved. */
@@ -184,7 +267,7 @@ void fh_sparse_unwatch(fh_heap *heap, fh_span *slab) {
     }
   }
   *to = NULL;
-  fh_sparse_forget(heap, slab);
+  drop_note(&heap->sparse, slab);
   slab->free = first;
   heap->sparse.budget.reused += fh_part_set_bytes(note.purged);
 }

@@ -22,7 +22,7 @@ uint64_t fh_sparse_budget(const fh_heap *); /* that many may stay */
 /* Of watched slabs. */
 void fh_sparse_came_back(fh_heap *, fh_span *, unsigned count); /* the first slots in its list, by one splice */
 void fh_sparse_unwatch(fh_heap *, fh_span *);                   /* lists all slots that are not used */
-void fh_sparse_forget(fh_heap *, fh_span *);                    /* its page goes back */
+void fh_sparse_forget(fh_heap *, fh_span *);                    /* it is on no list any more, and its page goes back */
 bool fh_sparse_is_used(const fh_span *, size_t offset);         /* the slot that begins there */
 bool fh_sparse_is_purged(const fh_span *, size_t offset);       /* the byte there */
 

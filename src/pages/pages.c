@@ -461,6 +461,13 @@ static void give_locked(fh_span *span, char *start, size_t count) {
   keep_budget();
 }
 
+void fh_pages_narrow(void) {
+  fh_lock_take(&pages_lock);
+  change(&pages.now.widened, -(pages.now.widened / 16));
+  keep_budget();
+  fh_lock_drop(&pages_lock);
+}
+
 void fh_pages_give(fh_span *span) {
   fh_span_set_owner(span, NULL);
   fh_lock_take(&pages_lock);

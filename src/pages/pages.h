@@ -45,6 +45,10 @@ void fh_pages_cut(fh_span *span, size_t keep);
 /* Adds `more` pages behind a span when they are free; they are not known to be zero. */
 bool fh_pages_extend(fh_span *span, size_t more);
 
+/* A heap was found shrunken: what was learnt while it grew is worth less. A sixteenth of what the budget is wider by
+ * goes, and what is dirty beyond it. Thread-safe. */
+void fh_pages_narrow(void);
+
 /* Purges every dirty run; pages purged. */
 size_t fh_pages_trim(void);
 

@@ -611,6 +611,9 @@ static void give_watched(fh_chunks *h, void *user) {
   uint32_t before = h->shrunk_at;
   give(h, user);
   shrunk += h->shrunk_at != before;
+  /* The page runs know all holes then, but the one that this chunk has gone to, if it has not gone with its stretch. */
+  int64_t news = h->big_units - h->noted_units;
+  assert_true(h->shrunk_at == before || news < 0 || news <= LONG / FH_UNIT + 2 * FH_BIG_UNITS);
 }
 
 /* Takes a wave of chunks, each of which is a slow call when it is given back, and gives all but `rest` back. */

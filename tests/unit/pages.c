@@ -129,6 +129,23 @@ static void waves_are_kept(void **state) {
   assert_int_equal(purged_pages(), learnt);
 }
 
+/* What was learnt goes, a sixteenth each time that a heap is found shrunken, and what is dirty with it. */
+static void shrinking_narrows(void **state) {
+  fh_pages_counts before, after;
+  (void)state;
+  fh_pages_read(&before);
+  assert_true(before.widened >= 16 && before.dirty > FH_RETAIN_BYTES >> FH_PAGE_SHIFT); /* by the waves */
+  fh_pages_narrow();
+  fh_pages_read(&after);
+  assert_true(after.widened <= before.widened - before.widened / 16);
+  for (int i = 0; i < 200; i++) {
+    fh_pages_narrow();
+  }
+  fh_pages_read(&after);
+  assert_true(after.widened < 16);
+  assert_true(after.dirty <= (FH_RETAIN_BYTES >> FH_PAGE_SHIFT) + after.used / 10 + after.widened + after.trusted);
+}
+
 static void cut_and_extend(void **state) {
   fh_span *span = fh_pages_take(16, 1, FH_SPAN_LARGE);
   (void)state;
@@ -187,13 +204,10 @@ static void impossible_is_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(waves_are_kept), /* first: nothing is learnt yet */
-      cmocka_unit_test(neighbours_join),
-      cmocka_unit_test(starts_are_aligned),
-      cmocka_unit_test(fresh_means_zero),
-      cmocka_unit_test(budget_holds),
-      cmocka_unit_test(budget_holds_when_it_narrows),
-      cmocka_unit_test(cut_and_extend),
-      cmocka_unit_test(map_of_clean_runs_goes),
+      cmocka_unit_test(shrinking_narrows),     cmocka_unit_test(neighbours_join),
+      cmocka_unit_test(starts_are_aligned),    cmocka_unit_test(fresh_means_zero),
+      cmocka_unit_test(budget_holds),          cmocka_unit_test(budget_holds_when_it_narrows),
+      cmocka_unit_test(cut_and_extend),        cmocka_unit_test(map_of_clean_runs_goes),
       cmocka_unit_test(impossible_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,7 @@
 #include "unit/child.h"
 #include "unit/slabs.h"
 
-enum { SLABS = 400, SLOTS_MOST = SLABS * (int)(FH_PAGE_SIZE / 16) };
+enum { SLABS = 600, SLOTS_MOST = SLABS * (int)(FH_PAGE_SIZE / 16) };
 
 static char *slots[SLOTS_MOST];
 static size_t each, bytes; /* slots of a slab, and in one */
@@ -275,6 +275,61 @@ static int freed_again_from_outside(void) {
   return 0;
 }
 
+/* Notes of many slabs, of which few are left: those move to the first block, and the memory of the others goes. */
+static void notes_move_together(void **state) {
+  enum { LEFT = 50 };
+  (void)state;
+  fh_pages_set_retain(100);                 /* what is due may stay */
+  for (int round = 0; round < 2; round++) { /* the blocks serve again */
+    fill(448);
+    fh_heap *heap = fh_heap_mine();
+    thin_out(2);
+    fh_sparse_trim(heap);
+    assert_int_equal(heap->sparse.watched, SLABS);
+    bool second = false;
+    for (size_t i = 0; i < LEFT * each; i++) { /* one of the two: what is due moves too */
+      if (stays(i, 2)) {
+        if (second) {
+          fh_free(slots[i]);
+        }
+        second = !second;
+      }
+    }
+    fh_cache_flush(heap);
+    size_t due = heap->sparse.due_bytes;
+    assert_true(due != 0 || fh_part_bytes() != 4096);
+    for (size_t i = LEFT * each; i < SLABS * each; i++) {
+      if (stays(i, 2)) {
+        fh_free(slots[i]);
+      }
+    }
+    fh_cache_flush(heap);
+    assert_int_equal(heap->sparse.watched, LEFT);
+    assert_true(heap->sparse.carved < SLABS / 4);
+    assert_int_equal(heap->sparse.due_bytes, due);
+    for (unsigned block = 1; block < FH_NOTE_BLOCKS && heap->sparse.notes[block] != NULL; block++) {
+      fh_os_part part =
+          fh_os_pages_within(heap->sparse.notes[block], (char *)heap->sparse.notes[block] + (4096 << block));
+      assert_int_equal(fh_os_resident(part.at, part.bytes, NULL), 0);
+    }
+    assert_non_null(heap->sparse.notes[2]);
+    assert_int_equal(fh_sparse_trim(heap), due);
+    second = false;
+    for (size_t i = 0; i < LEFT * each; i++) {
+      if (stays(i, 2)) {
+        if (!second) {
+          assert_true(is_whole(i));
+          assert_true(fh_sparse_is_used(slab_of(slots[i]), (uintptr_t)slots[i] % FH_PAGE_SIZE));
+          fh_free(slots[i]);
+        }
+        second = !second;
+      }
+    }
+    empty_heap();
+  }
+  fh_pages_set_retain(10);
+}
+
 static int written_to(void) {
   fill(448);
   thin_out(1);
@@ -308,10 +363,15 @@ static void writes_to_freed_memory_are_noticed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(pages_without_used_slots_go), cmocka_unit_test(a_trim_leaves_nothing_else),
-      cmocka_unit_test(watched_slabs_serve_again),   cmocka_unit_test(the_rest_may_come_back),
-      cmocka_unit_test(few_slabs_are_left_alone),    cmocka_unit_test(retention_is_a_setting),
-      cmocka_unit_test(double_frees_are_noticed),    cmocka_unit_test(writes_to_freed_memory_are_noticed),
+      cmocka_unit_test(pages_without_used_slots_go),
+      cmocka_unit_test(a_trim_leaves_nothing_else),
+      cmocka_unit_test(watched_slabs_serve_again),
+      cmocka_unit_test(the_rest_may_come_back),
+      cmocka_unit_test(few_slabs_are_left_alone),
+      cmocka_unit_test(retention_is_a_setting),
+      cmocka_unit_test(notes_move_together),
+      cmocka_unit_test(double_frees_are_noticed),
+      cmocka_unit_test(writes_to_freed_memory_are_noticed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
