@@ -34,12 +34,14 @@ static void dirty_unlink(fh_chunks *h, big_hole *big) {
 }
 
 static void tell_big(fh_chunks *h) {
-  fh_pages_note_holes((h->big_units - h->noted_units) * FH_UNIT);
-  h->noted_units = h->big_units;
+  if (h->big_units != h->noted_units) {
+    fh_pages_note_holes((h->big_units - h->noted_units) * FH_UNIT);
+    h->noted_units = h->big_units;
+  }
 }
 
 /* The page runs hear of big holes a mebibyte at a time, for their word is shared by all threads, and when the heap is
- * found shrunken: what hundreds of idle threads have not told of would count as live. */
+ * found shrunken or left by its thread: what hundreds of them have not told of would count as live. */
 static void count_big(fh_chunks *h, int64_t units) {
   h->big_units += units;
   int64_t news = h->big_units - h->noted_units;
@@ -570,6 +572,7 @@ bool fh_chunk_resize(fh_chunks *h, void *user, size_t bytes) {
 
 size_t fh_chunk_settle(fh_chunks *h) {
   quick_flush_all(h);
+  tell_big(h);
   return (size_t)dirty_bytes(h);
 }
 

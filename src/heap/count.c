@@ -4,7 +4,7 @@
 #include "heap/heap.h"
 #include "os/os.h"
 
-int fh_counting;
+fh_zeros("first") int fh_counting;
 
 static fh_zeros("apart") fh_counted counted;
 

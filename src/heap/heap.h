@@ -109,11 +109,12 @@ typedef struct fh_heap {
   fh_cache cache[FH_CLASSES];
   uint16_t cache_of_grain[FH_GRAINS]; /* where in the heap the cache for a size lies, by grain of 16 bytes */
   uint16_t number;                    /* of the heap, as they were made: which batch of another heap is for it */
-  uint16_t early[FH_CLASSES]; /* bytes that the chunk heap served in place of a first slab; with one FH_EARLY_BYTES */
-  size_t slab_count;          /* slabs of this heap */
-  size_t slab_gives;          /* of them given back since one was made, or since the caches were last flushed */
-  void **taken_in;            /* what was in the inbox and is not freed yet */
-  unsigned quantum;           /* messages to be freed by the next call that looks */
+  /* Written from here on. Bytes that the chunk heap served in place of a first slab; with one FH_EARLY_BYTES. */
+  _Alignas(64) uint16_t early[FH_CLASSES];
+  size_t slab_count; /* slabs of this heap */
+  size_t slab_gives; /* of them given back since one was made, or since the caches were last flushed */
+  void **taken_in;   /* what was in the inbox and is not freed yet */
+  unsigned quantum;  /* messages to be freed by the next call that looks */
   /* What other threads write has a line of its own. */
   _Alignas(64) void **inbox; /* atomic: batches posted by other threads */
   int state;                 /* atomic */

@@ -126,8 +126,12 @@ static void move_note(fh_sparse *sparse, fh_span *slab, uint64_t in_first[2]) {
   slab->free = to;
 }
 
-static void gather_notes(fh_heap *heap) {
+/* Not while a slab is being unwatched: it is listed as one that has a note. */
+static void gather_notes_when_few(fh_heap *heap) {
   fh_sparse *sparse = &heap->sparse;
+  if (sparse->watched > NOTES_FEW || sparse->carved <= NOTES_MANY) {
+    return;
+  }
   fh_os_part parts[FH_NOTE_BLOCKS];
   unsigned count = 0;
   uint64_t in_first[2] = {0, 0};
@@ -251,9 +255,7 @@ static void drop_note(fh_sparse *sparse, fh_span *slab) {
 
 void fh_sparse_forget(fh_heap *heap, fh_span *slab) {
   drop_note(&heap->sparse, slab);
-  if (heap->sparse.watched <= NOTES_FEW && heap->sparse.carved > NOTES_MANY) {
-    gather_notes(heap);
-  }
+  gather_notes_when_few(heap);
 }
 
 /* In order of addresses, as they are carved. */
@@ -353,4 +355,8 @@ void fh_sparse_shrink(fh_heap *heap) {
   }
 }
 
-size_t fh_sparse_trim(fh_heap *heap) { return can_purge() ? purge_to(heap, 0, SIZE_MAX, SIZE_MAX) : 0; }
+size_t fh_sparse_trim(fh_heap *heap) {
+  size_t bytes = can_purge() ? purge_to(heap, 0, SIZE_MAX, SIZE_MAX) : 0;
+  gather_notes_when_few(heap);
+  return bytes;
+}

@@ -19,14 +19,14 @@
 #define STEP_LARGEST ((size_t)64 << 20)
 #endif
 
-enum { MEMORY_TIMES = 4 };
+enum { MEMORY_TIMES = 4 /* rounded down to a power of two */ };
 
 /* The kernel's page is at most this; arenas and their steps are multiples of it. */
 #define BLOCK ((size_t)64 << 10)
 
 fh_zeros("arenas") fh_arena fh_arenas[FH_ARENAS_MAX];
-static size_t arena_count;
-/* On a line that nothing else is written on (cmake/rare.ld). */
+/* On a line with nothing that is written often (cmake/rare.ld). */
+static fh_zeros("first") size_t arena_count;
 fh_zeros("first") char *fh_first_base;
 fh_zeros("first") size_t fh_first_limit;
 fh_zeros("first") fh_span *fh_first_spans;
@@ -145,7 +145,7 @@ bool fh_arena_grow(size_t pages, fh_span **span, size_t *got) {
     return false;
   }
   size_t bytes = fh_round_up(pages << FH_PAGE_SHIFT, BLOCK);
-  for (size_t i = arena_count; i-- != 0;) {
+  for (size_t i = 0; i < arena_count; i++) { /* the first is found fastest, also when another had to be opened */
     if (grow_in(&fh_arenas[i], bytes, span, got)) {
       return true;
     }

@@ -1,6 +1,6 @@
 /* Arenas: reservations of address space that are committed upward from a frontier.
- * The first one is as large as the system allows and almost always the only one, so looking up an address is one
- * compare; further ones are opened when it is full. */
+ * The first one has addresses for more than the machine's memory and is almost always the only one, so looking up an
+ * address is one compare; further ones are opened for what does not fit. */
 #ifndef FH_PAGES_ARENA_H
 #define FH_PAGES_ARENA_H
 

@@ -15,7 +15,7 @@ static fh_lock meta_lock = FH_LOCK(FH_RANK_META);
 static char *next = first, *committed = first + META_STEP, *end = first + META_STEP;
 static size_t total = META_STEP;
 
-/* A new reservation when this one is full; what is left of it is lost, a few KiB at most. */
+/* A new reservation when this one is full; what is left of it is lost, and was never touched. */
 static bool make_room(size_t bytes) {
   if ((size_t)(end - next) < bytes) {
     size_t size = fh_max(META_RESERVE, fh_round_up(bytes, META_STEP));

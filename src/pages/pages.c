@@ -20,6 +20,7 @@ static struct {
   size_t purged[2]; /* pages purged lately and not taken again: in this turn, in the one before */
   char *highest;    /* end of the highest pages ever taken */
   size_t reused;    /* purged pages taken again since the last purge: ping-pong */
+  size_t away;      /* pages of clean runs that are off the lists while their part of the pagemap is purged */
   size_t retain;    /* percent */
   size_t limit;     /* pages */
 } pages = {.retain = 10, .limit = SIZE_MAX};
@@ -224,6 +225,9 @@ static fh_span *take_listed(size_t count, size_t align, fh_span_kind kind) {
   return carve(fh_span_of(hole), count, align, kind);
 }
 
+/* Clean runs are away for some microseconds: so often they are waited for before the heap grows in place of them. */
+enum { AWAY_TRIES = 64 };
+
 /* Asks for more at the frontier. The page lock is not held while the kernel works, so others take and give meanwhile;
  * whoever waited for the grow lock looks at the lists again first. */
 static fh_span *take_grown(size_t count, size_t align, fh_span_kind kind) {
@@ -232,6 +236,12 @@ static fh_span *take_grown(size_t count, size_t align, fh_span_kind kind) {
   fh_lock_take(&grow_lock);
   fh_lock_take(&pages_lock);
   span = take_listed(count, align, kind);
+  for (int i = 0; i < AWAY_TRIES && span == NULL && pages.away >= count; i++) {
+    fh_lock_drop(&pages_lock);
+    fh_os_yield();
+    fh_lock_take(&pages_lock);
+    span = take_listed(count, align, kind);
+  }
   fh_lock_drop(&pages_lock);
   if (span == NULL && fh_arena_grow(count + align - 1, &fresh, &got)) {
     fh_lock_take(&pages_lock);
@@ -290,7 +300,7 @@ static void learn_from_reuse(void) {
   pages.reused = 0;
 }
 
-/* Runs that are being purged by one call, off the lists. */
+/* Runs that are being purged by one call, or their part of the pagemap is, off the lists. */
 typedef struct leaving {
   fh_span *runs[FH_OS_PARTS];
   size_t count;
@@ -365,7 +375,11 @@ static size_t list_purged(leaving *some, size_t done) {
  *
  *   | head | .................................. | last |       descriptors of a clean run
  *               whole pages of the kernel's                                                                      */
-enum { STRIP_LEAST = 128 /* pages of a run */ };
+enum { MAP_LEAST = 128 /* pages of a run */ };
+
+static fh_os_part map_inside(fh_span *run) {
+  return fh_os_pages_within((char *)(run + 1), (char *)(run + run->pages - 1));
+}
 
 /* Those that have become long. One that came up before is not clean now, one that was joined to another has no pages.
  */
@@ -373,7 +387,8 @@ static void gather_long(leaving *some) {
   size_t count = 0;
   for (size_t i = 0; i < some->count; i++) {
     fh_span *run = some->runs[i];
-    if (run->kind == FH_SPAN_CLEAN && run->pages >= STRIP_LEAST) {
+    if (run->kind == FH_SPAN_CLEAN && run->pages >= MAP_LEAST && map_inside(run).bytes != 0) {
+      pages.away += run->pages;
       take_off_lists(run);
       some->runs[count++] = run;
     }
@@ -381,18 +396,21 @@ static void gather_long(leaving *some) {
   some->count = count;
 }
 
-/* Gives the pagemap inside back too. Whether the kernel takes it does not matter. */
-static void strip_map(leaving *some) {
+/* Gives the pagemap inside the long ones back too, by a second call. Call with the lock held; it is given up meanwhile.
+ */
+static void purge_map(leaving *some) {
   fh_os_part parts[FH_OS_PARTS];
-  unsigned count = 0;
+  gather_long(some);
+  if (some->count == 0) {
+    return;
+  }
   for (size_t i = 0; i < some->count; i++) {
-    fh_span *run = some->runs[i];
-    parts[count] = fh_os_pages_within((char *)(run + 1), (char *)(run + run->pages - 1));
-    count += parts[count].bytes != 0;
+    parts[i] = map_inside(some->runs[i]);
   }
-  if (count != 0) {
-    fh_os_purge_parts(parts, count);
-  }
+  fh_lock_drop(&pages_lock);
+  fh_os_purge_parts(parts, (unsigned)some->count); /* what the kernel refuses stays */
+  fh_lock_take(&pages_lock);
+  pages.away -= list_purged(some, some->count);
 }
 
 static void note_purge(size_t count) {
@@ -404,7 +422,8 @@ static void note_purge(size_t count) {
   change(&pages.now.trusted, -fh_min(pages.now.trusted, count / 2));
 }
 
-/* Purges dirty runs by one call, with the lock given up meanwhile. Pages purged; 0 when the kernel refused. */
+/* Purges dirty runs by one call, and their part of the pagemap by another, with the lock given up meanwhile. Pages
+ * purged; 0 when the kernel refused. */
 static size_t purge_some(size_t target) {
   leaving some;
   gather_longest(&some, target);
@@ -415,13 +434,7 @@ static size_t purge_some(size_t target) {
   if (count != 0) {
     note_purge(count);
   }
-  gather_long(&some);
-  if (some.count != 0) {
-    fh_lock_drop(&pages_lock);
-    strip_map(&some);
-    fh_lock_take(&pages_lock);
-    list_purged(&some, some.count);
-  }
+  purge_map(&some);
   return count;
 }
 
@@ -543,6 +556,7 @@ void fh_pages_fork_child(void) {
     list_joined(run, run->start, run->pages, (fh_span_kind)run->state);
   }
   busy_runs.next = NULL;
+  pages.away = 0;
   fh_lock_reset(&pages_lock);
   fh_lock_reset(&grow_lock);
 }

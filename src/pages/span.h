@@ -32,7 +32,7 @@ typedef enum fh_span_kind {
   FH_SPAN_NONE = 0, /* never handed out; also the guards at both ends of an arena */
   FH_SPAN_CLEAN,    /* free, and reads as zero: fresh or purged */
   FH_SPAN_DIRTY,    /* free, with memory behind it */
-  FH_SPAN_BUSY,     /* off the lists while it is being purged */
+  FH_SPAN_BUSY,     /* off the lists while it, or what describes it, is being purged */
   FH_SPAN_SLAB,
   FH_SPAN_LARGE,
   FH_SPAN_CHUNKS,

@@ -106,6 +106,7 @@ int main(void) {
   for (int i = 0; i < THREADS; i++) {
     pthread_join(threads[i], NULL);
   }
-  REQUIRE(pages_missing() == 0 && seen_pages != 0 && seen_map != 0);
+  REQUIRE(pages_missing() == 0 && seen_pages != 0);
+  REQUIRE(seen_map != 0 || fh_os_page_size() > 4096); /* the descriptors of a run fill no longer page */
   return 0;
 }

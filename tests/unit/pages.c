@@ -177,10 +177,14 @@ static void map_of_clean_runs_goes(void **state) {
   }
   assert_true(map_resident(map) >= map.bytes / 2); /* some of it has gone already */
   fh_pages_give(span);
-  memset(start, 1, 1); /* so that there is something to purge, whatever is left */
+  fh_pages_counts now;
+  fh_pages_read(&now);
+  assert_true(now.dirty != 0);
   fh_pages_trim();
   assert_int_equal(map_resident(map), 0);
-  assert_int_equal(fh_span_kind_of(fh_arena_find(start + FH_PAGE_SIZE * (COUNT / 2))), FH_SPAN_NONE);
+  if (map.bytes >= COUNT / 2 * sizeof(fh_span)) { /* not where the kernel's pages are longer than that */
+    assert_int_equal(fh_span_kind_of(fh_arena_find(start + FH_PAGE_SIZE * (COUNT / 2))), FH_SPAN_NONE);
+  }
   fh_span *again[64];
   size_t count = 0;
   size_t offset;
