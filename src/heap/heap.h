@@ -17,7 +17,7 @@
 #define FH_SLEEP_TIME 0
 #define FH_SPARSE_RETAIN ((size_t)16 << 10)
 #else
-#define FH_STRETCH_LEAST ((size_t)960 << 10) /* what an arena grows by at least */
+#define FH_STRETCH_LEAST FH_ARENA_STEP
 #define FH_STRETCH_MOST ((size_t)32 << 20)
 #define FH_REMOTE_MOST 64 /* frees in a batch */
 #define FH_EARLY_BYTES ((size_t)1 << 10)
@@ -95,7 +95,7 @@ typedef struct fh_sparse {
   unsigned class;              /* of the slab that was watched last */
   unsigned watched;            /* slabs */
   unsigned carved;             /* notes that are in use or spare */
-  void *notes[FH_NOTE_BLOCKS]; /* block i: 4 KiB << i, NULL: not needed yet */
+  void *notes[FH_NOTE_BLOCKS]; /* block i: FH_META_PAGE << i, NULL: not needed yet */
   fh_budget budget;
 } fh_sparse;
 

@@ -9,7 +9,6 @@ enum {
   WATCH_MOST = 16,     /* slabs that one call begins to watch */
   SHRINK_SLABS = 128,  /* the same when the heap shrinks: somebody waits for it */
   SHRINK_CALLS = 2,    /* of the kernel then */
-  NOTE_BLOCK = 4096,   /* bytes in the first block of notes */
   NOTES_FEW = 64,      /* that many fit there: they are moved to it, so that the others can go */
   NOTES_MANY = 512     /* once there have been more */
 };
@@ -35,7 +34,7 @@ static size_t offset_of(const void *slot) { return (uintptr_t)slot & (FH_PAGE_SI
 /* Notes for slabs, in blocks each of which is twice as long as the one before. Where one is does not matter to anybody
  * but its slab: when few are left they are moved together, and the memory of the other blocks goes back. */
 
-enum { FIRST_NOTES = NOTE_BLOCK / sizeof(watched) };
+enum { FIRST_NOTES = FH_META_PAGE / sizeof(watched) };
 
 _Static_assert((int)NOTES_FEW <= (int)FIRST_NOTES && FIRST_NOTES <= 128, "they fit, and two words have a bit for each");
 
@@ -45,7 +44,7 @@ static watched *carve_note(fh_sparse *sparse) {
     return NULL;
   }
   if (sparse->notes[block] == NULL) {
-    sparse->notes[block] = fh_meta_take((size_t)NOTE_BLOCK << block);
+    sparse->notes[block] = fh_meta_take((size_t)FH_META_PAGE << block);
     if (sparse->notes[block] == NULL) {
       return NULL;
     }
@@ -146,7 +145,7 @@ static void gather_notes_when_few(fh_heap *heap) {
   }
   for (unsigned block = 1; block < FH_NOTE_BLOCKS && sparse->notes[block] != NULL; block++) {
     char *at = sparse->notes[block];
-    parts[count] = fh_os_pages_within(at, at + ((size_t)NOTE_BLOCK << block));
+    parts[count] = fh_os_pages_within(at, at + ((size_t)FH_META_PAGE << block));
     count += parts[count].bytes != 0;
   }
   fh_os_purge_parts(parts, count); /* what the kernel refuses stays */

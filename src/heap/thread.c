@@ -19,7 +19,7 @@ static fh_heap *first_orphan; /* under the orphan lock */
 fh_heap *fh_heap_all(void) { return __atomic_load_n(&all_heaps, __ATOMIC_ACQUIRE); }
 
 static fh_heap *heap_make(void) {
-  fh_heap *heap = fh_meta_take(fh_round_up(sizeof(fh_heap), 4096)); /* pages of its own */
+  fh_heap *heap = fh_meta_take(fh_round_up(sizeof(fh_heap), FH_META_PAGE));
   if (heap == NULL) {
     return NULL;
   }

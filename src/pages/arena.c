@@ -9,13 +9,11 @@
 #define ARENA_LARGEST ((size_t)16 << 20)
 #define ARENA_FIRST ARENA_LARGEST
 #define ARENA_SMALLEST ((size_t)1 << 20)
-#define STEP_SMALLEST ((size_t)64 << 10)
 #define STEP_LARGEST ((size_t)256 << 10)
 #else
 #define ARENA_LARGEST ((size_t)1 << (sizeof(void *) == 8 ? 40 : 29))
 #define ARENA_FIRST ((size_t)1 << (sizeof(void *) == 8 ? 36 : 29)) /* at least */
 #define ARENA_SMALLEST ((size_t)4 << 20)
-#define STEP_SMALLEST ((size_t)960 << 10) /* the descriptors and both guards lie in 4 KiB */
 #define STEP_LARGEST ((size_t)64 << 20)
 #endif
 
@@ -115,7 +113,7 @@ static fh_arena *open_arena(size_t at_least) {
 /* A sixteenth of what is there: few calls for a large program, little waste for a small one. */
 static size_t step(const fh_arena *arena, size_t bytes) {
   size_t by = fh_round_up(arena->limit / 16, BLOCK);
-  by = fh_min(fh_max(by, STEP_SMALLEST), STEP_LARGEST);
+  by = fh_min(fh_max(by, FH_ARENA_STEP), STEP_LARGEST);
   return fh_min(fh_max(by, bytes), arena->reserved - arena->limit);
 }
 

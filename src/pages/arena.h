@@ -6,6 +6,13 @@
 
 #include "pages/span.h"
 
+/* Bytes that an arena grows by at least. */
+#if FREEHOLD_TINY
+#define FH_ARENA_STEP ((size_t)64 << 10)
+#else
+#define FH_ARENA_STEP ((size_t)960 << 10) /* the descriptors and both guards lie in 4 KiB */
+#endif
+
 typedef struct fh_arena {
   char *base;      /* page 0 */
   size_t limit;    /* committed bytes from base; grows */

@@ -7,9 +7,9 @@
 #define META_RESERVE ((size_t)4 << 20)
 #define META_STEP ((size_t)64 << 10)
 
-/* What most processes need, beside what else the library has of its own: three calls of the kernel and a table of pages
+/* What most processes need, beside what else the library has of its own: five calls of the kernel and a table of pages
  * less at start. */
-static fh_zeros("meta") _Alignas(4096) char first[META_STEP];
+static fh_zeros("meta") _Alignas(FH_META_PAGE) char first[META_STEP];
 
 static fh_lock meta_lock = FH_LOCK(FH_RANK_META);
 static char *next = first, *committed = first + META_STEP, *end = first + META_STEP;
