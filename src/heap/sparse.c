@@ -9,7 +9,7 @@ enum {
   WATCH_MOST = 16,     /* slabs that one call begins to watch */
   SHRINK_SLABS = 128,  /* the same when the heap shrinks: somebody waits for it */
   SHRINK_CALLS = 2,    /* of the kernel then */
-  NOTES_FEW = 64,      /* that many fit there: they are moved to it, so that the others can go */
+  NOTES_FEW = 64,      /* that many are moved to the first block of notes, so that the others can go */
   NOTES_MANY = 512     /* once there have been more */
 };
 
