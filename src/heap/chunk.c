@@ -304,30 +304,54 @@ static unsigned quick_next(const fh_chunks *h, unsigned class) {
   return FH_QUICK_LISTS;
 }
 
-/* The hand moves on to the next list that is not empty, and retires it. False: all are empty. */
-static bool quick_retire(fh_chunks *h) {
+/* The hand moves on to the next list that is not empty, and retires it. */
+static void quick_retire(fh_chunks *h) {
   unsigned class = quick_next(h, h->quick_hand + 1);
   if (class == FH_QUICK_LISTS) {
     class = quick_next(h, 0);
   }
-  if (class == FH_QUICK_LISTS) {
-    return false;
+  if (class != FH_QUICK_LISTS) {
+    h->quick_hand = class;
+    h->quick_retired = quick_detach(h, class);
   }
-  h->quick_hand = class;
-  h->quick_retired = quick_detach(h, class);
-  return true;
+}
+
+/* What waits was last touched long ago, and each line that coalescing reads would be waited for in a call of the
+ * program's. So the chunk that comes next is looked at one step ahead, and the one behind it in the list two. */
+static void quick_look_ahead(fh_chunks *h) {
+  if (h->quick_retired == NULL) {
+    quick_retire(h);
+  }
+  void *user = h->quick_due = h->quick_retired;
+  if (user == NULL) {
+    return;
+  }
+  fh_chunk *c = chunk_of(user);
+  __builtin_prefetch(chunk_next(c), 1);
+  if ((chunk_flags(c) & CHUNK_BEFORE_FREE) != 0) {
+    __builtin_prefetch(chunk_before(c), 1);
+  }
+  h->quick_retired = *(void **)user;
+  if (h->quick_retired == NULL) {
+    quick_retire(h);
+  }
+  __builtin_prefetch(chunk_of(h->quick_retired));
 }
 
 /* Coalesces one chunk of those that are retired. False: no chunk waits anywhere. */
 static bool quick_coalesce(fh_chunks *h) {
-  if (h->quick_retired == NULL && !quick_retire(h)) {
+  if (h->quick_due == NULL) {
+    quick_look_ahead(h);
+  }
+  void *user = h->quick_due;
+  if (user == NULL) {
     return false;
   }
-  fh_chunk *c = chunk_of(h->quick_retired);
+  fh_chunk *c = chunk_of(user);
   if (fh_unlikely(!chunk_is_checked(c, chunk_head(c)))) {
-    fh_fatal("free", h->quick_retired, "its header was overwritten after it was freed");
+    fh_fatal("free", user, "its header was overwritten after it was freed");
   }
-  h->quick_retired = *(void **)h->quick_retired;
+  quick_look_ahead(h); /* follows the link of this chunk: after the check */
   h->quick_room += (int64_t)chunk_length(c);
   coalesce(h, c);
   return true;

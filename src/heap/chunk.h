@@ -42,7 +42,8 @@ typedef struct fh_chunks {
   uint64_t quick_near;           /* a bit for each class that a request may look at, its own first */
   int64_t quick_room;            /* units that may still be pushed */
   int64_t quick_limit;           /* units that all lists may hold together */
-  void *quick_retired;           /* what waits to be coalesced and is in no list any more */
+  void *quick_due;               /* the chunk that is coalesced next */
+  void *quick_retired;           /* what follows it, and is in no list of a class any more */
   uint32_t quick_hand;           /* the list that was retired last */
   uint32_t slow_calls;           /* that looked at what is kept */
   fh_hole dirty[FH_DIRTY_LISTS]; /* heads of the lists of big holes with dirty pages */

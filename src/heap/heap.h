@@ -33,7 +33,7 @@
 #define FH_CHUNK_WIDEN ((size_t)4 << 20)    /* that much more at most while purging proves to be wasted work */
 #define FH_REMOTE_BYTES ((size_t)64 << 10)  /* bytes in a batch */
 #define FH_REMOTE_SHARE (FH_REMOTE_BYTES / FH_REMOTE_MOST)
-#define FH_REMOTE_QUANTUM 32u /* messages that one call frees, at first */
+#define FH_REMOTE_QUANTUM 1u /* messages that one call frees at first: in effect one node (heap/remote.h) */
 
 enum { FH_REMOTE_SLOTS = 32 /* batches at a time */ };
 enum { FH_NOTE_BLOCKS = 16 /* notes for 70 GiB of slabs of one heap */ };

@@ -13,7 +13,7 @@
 /* Freed by another thread: many times what one call takes in. */
 enum { BYTES = 1024, SLOTS = 4096, LARGE = 2 << 20 };
 
-_Static_assert(SLOTS > 32 * FH_REMOTE_QUANTUM && SLOTS * BYTES == 2 * LARGE, "");
+_Static_assert(SLOTS > 1000 * FH_REMOTE_QUANTUM && SLOTS * BYTES == 2 * LARGE, "");
 
 static char *slots[SLOTS];
 
