@@ -2,8 +2,10 @@
 #include "unit/cm.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "os/os.h"
+#include "pages/arena.h"
 #include "pages/pages.h"
 
 static void neighbours_join(void **state) {
@@ -205,6 +207,26 @@ static void impossible_is_refused(void **state) {
   assert_null(fh_pages_take(SIZE_MAX >> FH_PAGE_SHIFT, 1, FH_SPAN_LARGE));
 }
 
+#if FREEHOLD_TINY
+enum { TINY = 1 };
+#else
+enum { TINY = 0 };
+#endif
+
+/* A free looks at the first arena first, so all memory is to fit; pages and pagemap far apart cost tables. */
+static void first_arena_fits_the_machine(void **state) {
+  size_t memory = (size_t)sysconf(_SC_PHYS_PAGES) * (size_t)sysconf(_SC_PAGESIZE);
+  (void)state;
+  if (TINY || sizeof(void *) != 8 || fh_os_address_limit() != SIZE_MAX) {
+    skip();
+  }
+  size_t reserved = fh_arenas[0].reserved;
+  assert_int_equal(reserved & (reserved - 1), 0);
+  assert_true(reserved >= (size_t)64 << 30);
+  assert_true(reserved == (size_t)64 << 30 || reserved == (size_t)1 << 40 || reserved <= 4 * memory);
+  assert_true(reserved == (size_t)1 << 40 || reserved >= 2 * memory);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(waves_are_kept), /* first: nothing is learnt yet */
@@ -212,7 +234,7 @@ int main(void) {
       cmocka_unit_test(starts_are_aligned),    cmocka_unit_test(fresh_means_zero),
       cmocka_unit_test(budget_holds),          cmocka_unit_test(budget_holds_when_it_narrows),
       cmocka_unit_test(cut_and_extend),        cmocka_unit_test(map_of_clean_runs_goes),
-      cmocka_unit_test(impossible_is_refused),
+      cmocka_unit_test(impossible_is_refused), cmocka_unit_test(first_arena_fits_the_machine),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

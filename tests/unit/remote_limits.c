@@ -66,8 +66,8 @@ static void quick_chunks_take_in(void **state) {
   only_frees(5000, OWN);
 }
 
-/* Those that are never quick: each free takes in a node at least, and twice as many messages as the one before. Nodes of
- * slots of 512 bytes have 8 messages: 8 times 8 at most until that is more than a node, 16, and what is left. */
+/* Those that are never quick: each free takes in a node at least, which is 8 slots of 512 bytes here, and twice as many
+ * messages as the free before. So 8 go four times, then 16, and the rest. */
 static void long_chunks_take_in(void **state) {
   (void)state;
   only_frees(40000, 7);
