@@ -61,8 +61,8 @@ TESTS = {
 # 1.6 of its time, whatever the allocator. So it runs in each of the places, and its time is the least.
 STACK_PLACES = {"larsonN": (0, 16, 32, 48), "larsonN-sized": (0, 16, 32, 48)}
 
-# These last a fraction of a second, and their threads meet differently each time: a run is the median of so many.
-REPEATED = {"mstressN": 5, "rptestN": 5}
+# It lasts a fraction of a second, and its threads meet differently each time: a run is the median of so many.
+REPEATED = {"mstressN": 5}
 
 
 def figures_of(text):
