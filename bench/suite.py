@@ -59,7 +59,8 @@ TESTS = {
 # larson keeps the counters of its threads side by side on the stack of the first, whose address is random in steps of
 # 16 bytes: in three places of four two threads write to one line of the processor's cache, and the program takes up to
 # 1.6 of its time, whatever the allocator. So it runs in each of the places, and its time is the least.
-STACK_PLACES = {"larsonN": (0, 16, 32, 48), "larsonN-sized": (0, 16, 32, 48)}
+PLACED = ("larsonN", "larsonN-sized")
+STACK_PLACES = (0, 16, 32, 48)
 
 # It lasts a fraction of a second, and its threads meet differently each time: a run is the median of so many.
 REPEATED = {"mstressN": 5}
@@ -77,8 +78,8 @@ def launch(library, command, place=None):
 
 
 def run_program(test, library, here):
-    if test in STACK_PLACES:
-        runs = [run_once(test, library, here, place) for place in STACK_PLACES[test]]
+    if test in PLACED:
+        runs = [run_once(test, library, here, place) for place in STACK_PLACES]
         return min(runs, key=lambda one: one["time"])
     return measure.medians_of([run_once(test, library, here, None) for _ in range(REPEATED.get(test, 1))])
 

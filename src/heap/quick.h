@@ -1,5 +1,6 @@
 /* Quick lists: chunks that the program gave back and that are kept as they are, one list for each class of lengths.
- * Taking and giving are a pop and a push, and the fast paths of chunks; everything else is in chunk.c.
+ * Taking and giving are a pop and a push, and the fast paths of chunks; which one is coalesced is found in quick.c, and
+ * when, in chunk.c.
  *
  *   class       0 .. 63   64   65  ..  95   96   97  ..  224
  *   length - 1  0 .. 63   64   66  .. 126  128  132  .. 2048      units: 32 classes a doubling from 64 on
@@ -79,5 +80,9 @@ fh_inline bool fh_quick_give(fh_chunks *h, void *user) {
   h->quick[class] = user;
   return true;
 }
+
+/* The chunk that is to be coalesced next, in no list any more; NULL: none waits. Its neighbours' heads are on their way
+ * to the processor. */
+fh_chunk *fh_quick_due(fh_chunks *h);
 
 #endif

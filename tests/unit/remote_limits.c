@@ -67,7 +67,7 @@ static void quick_chunks_take_in(void **state) {
 }
 
 /* Those that are never quick: each free takes in a node at least, which is 8 slots of 512 bytes here, and twice as many
- * messages as the free before. So 8 go four times, then 16, and the rest. */
+ * messages as the free before. So 8 go four times, then 16, 32 and 16 that are left. */
 static void long_chunks_take_in(void **state) {
   (void)state;
   only_frees(40000, 7);
