@@ -107,9 +107,8 @@ static void *realloc_large(fh_span *span, void *pointer, size_t bytes) {
 }
 
 static void *realloc_block(void *pointer, size_t bytes) {
+  size_t usable = fh_block_usable("realloc", pointer);
   fh_span *span = fh_arena_find(pointer);
-  size_t usable = fh_usable_seen(span, pointer);
-  usable = fh_likely(usable != 0) ? usable : fh_block_usable("realloc", pointer);
   switch (fh_span_kind_of(span)) {
     case FH_SPAN_SLAB: return realloc_slot(pointer, usable, bytes);
     case FH_SPAN_LARGE: return realloc_large(span, pointer, bytes);
@@ -130,8 +129,14 @@ static fh_cold void *realloc_counted(void *pointer, size_t bytes) {
   return now;
 }
 
-/* realloc(p, 0) frees and returns NULL, as glibc does; C23 leaves it undefined. */
-void *fh_realloc(void *pointer, size_t bytes) {
+/* A block that is hardly longer than it is to be, and not short. */
+fh_inline bool stays(const void *pointer, size_t bytes) {
+  size_t usable;
+  return fh_usable_near(pointer, &usable) && bytes <= usable && bytes > usable / 2 &&
+         usable - bytes < FH_SPLIT_LEAST * FH_UNIT;
+}
+
+static fh_noinline void *realloc_slow(void *pointer, size_t bytes) {
   if (pointer == NULL) {
     return fh_malloc(bytes);
   }
@@ -141,6 +146,11 @@ void *fh_realloc(void *pointer, size_t bytes) {
   }
   void *taken = fh_unlikely(fh_counting != 0) ? realloc_counted(pointer, bytes) : realloc_block(pointer, bytes);
   return taken != NULL ? taken : no_memory();
+}
+
+/* realloc(p, 0) frees and returns NULL, as glibc does; C23 leaves it undefined. */
+void *fh_realloc(void *pointer, size_t bytes) {
+  return fh_likely(stays(pointer, bytes) && fh_counting == 0) ? pointer : realloc_slow(pointer, bytes);
 }
 
 void *fh_reallocarray(void *pointer, size_t count, size_t bytes) {
@@ -192,9 +202,13 @@ int fh_posix_memalign(void **out, size_t alignment, size_t bytes) {
   return 0;
 }
 
+static fh_noinline size_t usable_slow(const void *pointer) {
+  return pointer == NULL ? 0 : fh_block_usable("malloc_usable_size", pointer);
+}
+
 size_t fh_usable_size(const void *pointer) {
-  size_t usable = fh_usable_seen(fh_arena_find(pointer), pointer);
-  return fh_likely(usable != 0) || pointer == NULL ? usable : fh_block_usable("malloc_usable_size", pointer);
+  size_t usable;
+  return fh_likely(fh_usable_near(pointer, &usable)) ? usable : usable_slow(pointer);
 }
 
 void fh_free_sized(void *pointer, size_t bytes) {

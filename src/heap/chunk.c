@@ -8,9 +8,6 @@
 #include "heap/sparse.h"
 #include "os/os.h"
 
-/* A rest shorter than this stays with the chunk: slabs serve what would fit it. */
-enum { SPLIT_LEAST = 4 };
-
 enum { FH_NOTE_UNITS = (1 << 20) / FH_UNIT };
 
 /* Asked for at once where memory was never touched, or purged: bytes at most, and the part of what is live. */
@@ -381,7 +378,7 @@ static void hole_use(fh_chunks *h, fh_chunk *c, uint64_t units) {
   uint64_t fresh = chunk_flags(c) & CHUNK_FRESH;
   uint64_t dirty = hole_remove(h, c), rest = length - units;
   h->budget.reused += fresh == 0 ? fh_min(units, length - dirty) * FH_UNIT : 0;
-  if (rest < SPLIT_LEAST) {
+  if (rest < FH_SPLIT_LEAST) {
     chunk_write(c, length, before, CHUNK_USED);
     chunk_tell_next(c, false);
     return;
@@ -504,7 +501,7 @@ void fh_chunk_give(fh_chunks *h, const char *call, void *user) {
 /* Shrinks a used chunk to `units`; the rest becomes a hole and joins the one behind it. */
 static void split_rest(fh_chunks *h, fh_chunk *c, uint64_t units) {
   uint64_t length = chunk_length(c);
-  if (length - units < SPLIT_LEAST) {
+  if (length - units < FH_SPLIT_LEAST) {
     return;
   }
   fh_chunk *behind = chunk_at(c, (int64_t)units);

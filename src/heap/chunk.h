@@ -23,8 +23,9 @@
 enum {
   FH_UNIT = 16,
   FH_CHUNK_HEAD = 8,
-  FH_QUICK_MAX = 32 << 10,             /* bytes: longer chunks are never quick */
-  FH_QUICK_LISTS = 225,                /* the class of FH_QUICK_MAX bytes is the last */
+  FH_SPLIT_LEAST = 4,      /* units; a rest shorter than this stays with the chunk: slabs serve what would fit it */
+  FH_QUICK_MAX = 32 << 10, /* bytes: longer chunks are never quick */
+  FH_QUICK_LISTS = 225,    /* the class of FH_QUICK_MAX bytes is the last */
   FH_BIG_UNITS = (32 << 10) / FH_UNIT, /* holes from here on know how much of them is dirty */
   FH_DIRTY_LISTS = 8                   /* list i: holes with 4 KiB << i dirty or more, the last without end */
 };

@@ -42,11 +42,19 @@ fh_inline bool chunk_is_used(const fh_chunk *c, uint64_t head) {
   return ((head ^ (chunk_check(c) | CHUNK_USED)) & mask) == 0;
 }
 
-/* The start of a used chunk, as far as its head tells. The END of a stretch looks like one of no length. */
-fh_inline bool fh_chunk_is_used(const void *user) {
+/* Whether it is the start of a used chunk, as far as its head tells; then *usable are the bytes that it can hold. The
+ * END of a stretch looks like one of no length. */
+fh_inline bool fh_chunk_seen(const void *user, size_t *usable) {
   const fh_chunk *c = (const fh_chunk *)(const void *)((uintptr_t)user - FH_CHUNK_HEAD);
   uint64_t head = chunk_head(c);
-  return chunk_is_used(c, head) && (head >> 6 & CHUNK_LENGTH_MASK) != 0;
+  size_t bytes = (size_t)(head >> 6 & CHUNK_LENGTH_MASK) * FH_UNIT;
+  *usable = bytes - FH_CHUNK_HEAD;
+  return chunk_is_used(c, head) && bytes != 0;
+}
+
+fh_inline bool fh_chunk_is_used(const void *user) {
+  size_t usable;
+  return fh_chunk_seen(user, &usable);
 }
 
 fh_inline void chunk_write(fh_chunk *c, uint64_t length, uint64_t before, uint64_t flags) {

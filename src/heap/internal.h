@@ -11,15 +11,20 @@ void *fh_take_aligned(size_t alignment, size_t bytes);
 /* Takes in what others sent, coalesces, and gives empty slabs and stretches back; true: it is worth trying again. */
 bool fh_gather(void);
 
-/* What the slot or chunk in this page can hold. 0: it is something else, or there is no such page; fh_block_usable
- * looks more closely, and says what is wrong. */
-fh_inline size_t fh_usable_seen(const fh_span *span, const void *pointer) {
-  unsigned kind = fh_likely(span != NULL) ? fh_span_kind_of(span) : FH_SPAN_NONE;
-  if (kind == FH_SPAN_SLAB) {
-    return fh_slot_starts(span, pointer) ? fh_class_bytes(span->class) : 0;
+/* What a slot or chunk of the first arena can hold, told from its page and its head alone. False: it is something
+ * else; fh_block_usable looks more closely, and says what is wrong. */
+fh_inline bool fh_usable_near(const void *pointer, size_t *usable) {
+  size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)fh_racy_load(fh_first_base));
+  if (fh_unlikely(offset >= __atomic_load_n(&fh_first_limit, __ATOMIC_ACQUIRE))) {
+    return false;
   }
-  bool chunk = kind >= FH_SPAN_CHUNKS && fh_span_heap(span) != NULL && fh_chunk_is_used(pointer);
-  return chunk ? fh_chunk_usable(pointer) : 0;
+  const fh_span *span = fh_racy_load(fh_first_spans) + (offset >> FH_PAGE_SHIFT);
+  unsigned kind = fh_span_kind_of(span);
+  if (kind == FH_SPAN_SLAB) {
+    *usable = fh_class_bytes(span->class);
+    return fh_slot_starts(span, pointer);
+  }
+  return kind >= FH_SPAN_CHUNKS && fh_span_heap(span) != NULL && fh_chunk_seen(pointer, usable);
 }
 
 #endif

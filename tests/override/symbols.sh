@@ -18,3 +18,9 @@ if [ -n "$extra" ]; then
   echo "exported without need:" $extra >&2
   exit 1
 fi
+# Calls within the library do not go through the dynamic linker, which would look each name up at start.
+through=$(readelf -rW "$library" | awk '/JUMP_SLO/ {print $5}' | grep '^fh_' || true)
+if [ -n "$through" ]; then
+  echo "called through the dynamic linker:" $through >&2
+  exit 1
+fi

@@ -74,6 +74,26 @@ static void errno_is_kept(void **state) {
   assert_int_equal(errno, 77);
 }
 
+/* A block stays where it is when it is to be as long as it is, or hardly shorter; what is far shorter does not keep the
+ * rest; and no length is so large that it is taken for a short one. */
+static void realloc_stays_where_it_may(void **state) {
+  (void)state;
+  for (size_t size = 1; size < (64u << 10); size += size / 3 + 1) {
+    char *p = fh_malloc(size), *before = p;
+    assert_non_null(p);
+    size_t usable = fh_usable_size(p);
+    assert_ptr_equal(fh_realloc(p, usable), before);
+    assert_ptr_equal(fh_realloc(p, usable - usable / 8 % 64), before);
+    for (size_t less = 0; less <= 2 * usable && less <= 128; less++) {
+      assert_null(fh_realloc(p, SIZE_MAX - less));
+    }
+    assert_int_equal(fh_usable_size(p), usable);
+    p = fh_realloc(p, size / 4 + 1);
+    assert_true(usable < 256 || fh_usable_size(p) <= usable / 2 + 64);
+    fh_free(p);
+  }
+}
+
 static void usable_sizes(void **state) {
   (void)state;
   assert_int_equal(fh_usable_size(NULL), 0);
@@ -106,8 +126,13 @@ static void huge_grows_without_loss(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(zero_sizes),    cmocka_unit_test(impossible_sizes), cmocka_unit_test(alignments),
-      cmocka_unit_test(errno_is_kept), cmocka_unit_test(usable_sizes),     cmocka_unit_test(huge_grows_without_loss),
+      cmocka_unit_test(zero_sizes),
+      cmocka_unit_test(impossible_sizes),
+      cmocka_unit_test(alignments),
+      cmocka_unit_test(errno_is_kept),
+      cmocka_unit_test(usable_sizes),
+      cmocka_unit_test(realloc_stays_where_it_may),
+      cmocka_unit_test(huge_grows_without_loss),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
