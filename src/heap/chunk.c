@@ -437,12 +437,29 @@ void *fh_chunk_take(fh_chunks *h, size_t bytes, size_t *unzeroed) {
   return take_hole(h, units, unzeroed);
 }
 
+/* What was given back last of that length, if it lies right: a program that wants aligned memory once wants it again.
+ */
+static void *quick_take_aligned(fh_chunks *h, size_t alignment, uint64_t units) {
+  void *user = fh_quick_take(h, units);
+  if (user == NULL || ((uintptr_t)user & (alignment - 1)) == 0) {
+    return user;
+  }
+  if (fh_unlikely(!fh_quick_give(h, user))) { /* the limit has fallen */
+    coalesce(h, chunk_of(user));
+  }
+  return NULL;
+}
+
 /* Takes enough to move the start up to a boundary, and gives the front back as a hole:
  *
  *   | head | ....... | head | user ............ |
  *   front: a hole      ^ user is aligned                                                                        */
 void *fh_chunk_take_aligned(fh_chunks *h, size_t alignment, size_t bytes) {
-  uint64_t units = chunk_units(bytes);
+  uint64_t units = chunk_fit(bytes);
+  void *quick = bytes <= FH_QUICK_MAX ? quick_take_aligned(h, alignment, units) : NULL;
+  if (quick != NULL) {
+    return quick;
+  }
   fh_chunk *c = hole_find(h, units + alignment / FH_UNIT + 2);
   if (c == NULL) {
     return NULL;
