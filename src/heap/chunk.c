@@ -437,8 +437,7 @@ void *fh_chunk_take(fh_chunks *h, size_t bytes, size_t *unzeroed) {
   return take_hole(h, units, unzeroed);
 }
 
-/* What was given back last of that length, if it lies right: a program that wants aligned memory once wants it again.
- */
+/* What was given back last of that length, if it lies right: who wants aligned memory once wants it again. */
 static void *quick_take_aligned(fh_chunks *h, size_t alignment, uint64_t units) {
   void *user = fh_quick_take(h, units);
   if (user == NULL || ((uintptr_t)user & (alignment - 1)) == 0) {
