@@ -14,11 +14,10 @@ bool fh_gather(void);
 /* What a slot or chunk of the first arena can hold, told from its page and its head alone. False: it is something
  * else; fh_block_usable looks more closely, and says what is wrong. */
 fh_inline bool fh_usable_near(const void *pointer, size_t *usable) {
-  size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)fh_racy_load(fh_first_base));
-  if (fh_unlikely(offset >= __atomic_load_n(&fh_first_limit, __ATOMIC_ACQUIRE))) {
+  fh_span *span;
+  if (fh_unlikely(!fh_arena_near(pointer, &span))) {
     return false;
   }
-  const fh_span *span = fh_racy_load(fh_first_spans) + (offset >> FH_PAGE_SHIFT);
   unsigned kind = fh_span_kind_of(span);
   if (kind == FH_SPAN_SLAB) {
     *usable = fh_class_bytes(span->class);

@@ -42,13 +42,20 @@ size_t fh_arena_count(void);
 
 fh_span *fh_arena_find_further(const void *pointer);
 
-/* The descriptor of the page that holds `pointer`; NULL when it lies in no arena. */
-fh_inline fh_span *fh_arena_find(const void *pointer) {
+/* The descriptor of the page that holds `pointer`; false when it does not lie in the first arena. */
+fh_inline bool fh_arena_near(const void *pointer, fh_span **span) {
   size_t offset = (size_t)((uintptr_t)pointer - (uintptr_t)fh_racy_load(fh_first_base));
-  if (fh_likely(offset < __atomic_load_n(&fh_first_limit, __ATOMIC_ACQUIRE))) {
-    return fh_racy_load(fh_first_spans) + (offset >> FH_PAGE_SHIFT);
+  if (fh_unlikely(offset >= __atomic_load_n(&fh_first_limit, __ATOMIC_ACQUIRE))) {
+    return false;
   }
-  return fh_arena_find_further(pointer);
+  *span = fh_racy_load(fh_first_spans) + (offset >> FH_PAGE_SHIFT); /* written before the limit */
+  return true;
+}
+
+/* The same; NULL when it lies in no arena. */
+fh_inline fh_span *fh_arena_find(const void *pointer) {
+  fh_span *span;
+  return fh_likely(fh_arena_near(pointer, &span)) ? span : fh_arena_find_further(pointer);
 }
 
 #endif

@@ -19,7 +19,8 @@ if [ -n "$extra" ]; then
   exit 1
 fi
 # Calls within the library do not go through the dynamic linker, which would look each name up at start.
-through=$(readelf -rW "$library" | awk '/JUMP_SLO/ {print $5}' | grep '^fh_' || true)
+relocations=$(readelf -rW "$library")
+through=$(awk '/JUMP_SLO/ && $5 ~ /^fh_/ {print $5}' <<<"$relocations")
 if [ -n "$through" ]; then
   echo "called through the dynamic linker:" $through >&2
   exit 1
