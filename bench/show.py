@@ -37,11 +37,12 @@ def header(libraries, rounds):
 
 def table(title, rows, names, cell, means=None):
     """A row a workload; a cell is text. `means` gives the closing row."""
-    print(f"\n{title}\n{'':14}" + "".join(f"{name:>15}" for name in names))
+    width = max(14, *(len(row) for row in rows))
+    print(f"\n{title}\n{'':{width}}" + "".join(f"{name:>15}" for name in names))
     for row in rows:
-        print(f"{row:14}" + "".join(f"{cell(row, name):>15}" for name in names))
+        print(f"{row:{width}}" + "".join(f"{cell(row, name):>15}" for name in names))
     if means is not None:
-        print(f"{'geometric mean':14}" + "".join(f"{means(name):>15.2f}" for name in names))
+        print(f"{'geometric mean':{width}}" + "".join(f"{means(name):>15.2f}" for name in names))
 
 
 def ratio_table(title, medians, rows, names, key, unit, base):

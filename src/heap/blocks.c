@@ -7,7 +7,7 @@
 #include "heap/quick.h"
 #include "heap/remote.h"
 
-void *fh_block_take(fh_heap *heap, size_t bytes, size_t *unzeroed) {
+static void *block_take(fh_heap *heap, size_t bytes, size_t *unzeroed) {
   bool zero = false;
   *unzeroed = SIZE_MAX;
   fh_remote_some(heap); /* what a thread does for others before it asks for more memory */
@@ -24,12 +24,14 @@ void *fh_block_take(fh_heap *heap, size_t bytes, size_t *unzeroed) {
   return taken;
 }
 
+void *fh_block_take(fh_heap *heap, size_t bytes, size_t *unzeroed) { return block_take(heap, bytes, unzeroed); }
+
 static fh_noinline void *take_borrowed(size_t bytes, size_t *unzeroed) {
   fh_heap *heap = fh_heap_borrow();
   void *taken = NULL;
   *unzeroed = SIZE_MAX;
   if (heap != NULL) {
-    taken = fh_block_take(heap, bytes, unzeroed);
+    taken = block_take(heap, bytes, unzeroed);
     fh_heap_return(heap);
   }
   return taken;
@@ -37,7 +39,7 @@ static fh_noinline void *take_borrowed(size_t bytes, size_t *unzeroed) {
 
 static void *take_once(size_t bytes, size_t *unzeroed) {
   fh_heap *heap = fh_heap_mine();
-  return fh_likely(heap != NULL) ? fh_block_take(heap, bytes, unzeroed) : take_borrowed(bytes, unzeroed);
+  return fh_likely(heap != NULL) ? block_take(heap, bytes, unzeroed) : take_borrowed(bytes, unzeroed);
 }
 
 /* Memory is short: what this thread's heap has and does not use goes back to the page runs. */
@@ -188,7 +190,11 @@ fh_inline bool send(void *pointer, fh_heap *mine, fh_heap *to, fh_span *span) {
 fh_noinline void fh_free_found(void *pointer, fh_heap *mine, fh_span *span) {
   fh_heap *to = fh_span_heap(span);
   if (to == mine) {
-    if (fh_likely(fh_span_kind_of(span) >= FH_SPAN_CHUNKS && fh_quick_give(&mine->chunks, pointer))) {
+    if (fh_likely(fh_span_kind_of(span) >= FH_SPAN_CHUNKS)) {
+      if (fh_unlikely(!fh_quick_give(&mine->chunks, pointer))) {
+        fh_chunk_give_slow(&mine->chunks, "free", pointer);
+        fh_remote_some(mine);
+      }
       return;
     }
   } else if (to != NULL && send(pointer, mine, to, span)) {

@@ -11,6 +11,7 @@
  * share, in one step, because nobody looks at the slots; so an overflow does not give all of it back in one step
  * either, for there each slot is looked at. */
 #include "heap/heap.h"
+#include "heap/remote.h"
 
 enum {
   CACHE_LEAST = 8, /* slots */

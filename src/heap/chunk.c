@@ -20,16 +20,6 @@ static fh_hole *dirty_list(fh_chunks *h, uint64_t units) {
   return &h->dirty[fh_min(step, FH_DIRTY_LISTS - 1)];
 }
 
-static void dirty_link(fh_chunks *h, big_hole *big) {
-  fh_hole_push(dirty_list(h, big->units), &big->dirty);
-  h->dirty_units += big->units;
-}
-
-static void dirty_unlink(fh_chunks *h, big_hole *big) {
-  fh_hole_leave(&big->dirty);
-  h->dirty_units -= big->units;
-}
-
 static void tell_big(fh_chunks *h) {
   if (h->big_units != h->noted_units) {
     fh_pages_note_holes((h->big_units - h->noted_units) * FH_UNIT);
@@ -39,42 +29,77 @@ static void tell_big(fh_chunks *h) {
 
 /* The page runs hear of big holes a mebibyte at a time, for their word is shared by all threads, and when the heap is
  * found shrunken or left by its thread: what hundreds of them have not told of would count as live. */
-static void count_big(fh_chunks *h, int64_t units) {
-  h->big_units += units;
+fh_inline void tell_when_much(fh_chunks *h) {
   int64_t news = h->big_units - h->noted_units;
-  if (news > FH_NOTE_UNITS || news < -FH_NOTE_UNITS) {
+  if (fh_unlikely(news > FH_NOTE_UNITS || news < -FH_NOTE_UNITS)) {
     tell_big(h);
   }
 }
 
-/* Writes a hole of `length` units of which `dirty` may have memory behind them, and indexes it. */
-static void hole_insert(fh_chunks *h, fh_chunk *c, uint64_t length, uint64_t dirty, uint64_t flags) {
-  chunk_write(c, length, chunk_before_length(c), flags);
-  fh_bins_insert(&h->holes, hole_link(c), length);
-  h->free_units += length;
-  if (length >= FH_BIG_UNITS) {
-    count_big(h, (int64_t)length);
-    big_of(c)->units = dirty;
-    if (dirty != 0) {
-      dirty_link(h, big_of(c));
-    }
-  }
-  chunk_tell_next(c, true);
+/* A hole of `length` units, behind a chunk of `before`, of which `dirty` may have memory behind them. */
+typedef struct hole_state {
+  fh_chunk *at;
+  uint64_t length, before, dirty, flags;
+} hole_state;
+
+/* What the hole at c is; its dirty units are all where it is too short to know. */
+fh_inline hole_state hole_read(fh_chunk *c) {
+  uint64_t head = chunk_head(c), length = head_length(head);
+  uint64_t dirty = length < FH_BIG_UNITS ? length : big_of(c)->units;
+  return (hole_state){c, length, head_before(head), dirty, head & CHUNK_FRESH};
 }
 
-/* Takes a hole out of the index; its units that may be dirty. */
-static uint64_t hole_remove(fh_chunks *h, fh_chunk *c) {
-  uint64_t length = chunk_length(c);
-  fh_bins_remove(&h->holes, hole_link(c), length);
-  h->free_units -= length;
-  if (length < FH_BIG_UNITS) {
-    return length;
+fh_inline void hole_link_up(fh_chunks *h, const hole_state *hole) {
+  fh_bins_insert(&h->holes, hole_link(hole->at), hole->length);
+  if (hole->length >= FH_BIG_UNITS && hole->dirty != 0) {
+    fh_hole_push(dirty_list(h, hole->dirty), &big_of(hole->at)->dirty);
   }
-  count_big(h, -(int64_t)length);
-  if (big_of(c)->units != 0) {
-    dirty_unlink(h, big_of(c));
+}
+
+/* The rest of what was split last is open: in no list. Who takes a row of chunks takes the next from it, and who gives
+ * them back makes it longer, each time of another length. For those who look for a fit it is a hole like all others
+ * (the idea is the designated victim of Lea's dlmalloc). */
+static void close_open(fh_chunks *h) {
+  if (h->open != NULL) {
+    hole_state hole = hole_read(h->open);
+    hole_link_up(h, &hole);
+    h->open = NULL;
   }
-  return big_of(c)->units;
+}
+
+fh_inline void hole_put(fh_chunks *h, const hole_state *hole, bool open) {
+  chunk_write(hole->at, hole->length, hole->before, hole->flags);
+  chunk_tell(chunk_at(hole->at, (int64_t)hole->length), hole->length, true);
+  h->free_units += hole->length;
+  if (hole->length >= FH_BIG_UNITS) {
+    h->big_units += (int64_t)hole->length;
+    h->dirty_units += hole->dirty;
+    big_of(hole->at)->units = hole->dirty;
+    tell_when_much(h);
+  }
+  if (open) {
+    h->open = hole->at;
+  } else {
+    hole_link_up(h, hole);
+  }
+}
+
+/* Most is put back at once, so the page runs hear of it then. True: it was the open one. */
+fh_inline bool hole_take(fh_chunks *h, const hole_state *hole) {
+  h->free_units -= hole->length;
+  if (hole->length >= FH_BIG_UNITS) {
+    h->big_units -= (int64_t)hole->length;
+    h->dirty_units -= hole->dirty;
+  }
+  if (hole->at == h->open) {
+    h->open = NULL;
+    return true;
+  }
+  fh_bins_remove(&h->holes, hole_link(hole->at), hole->length);
+  if (hole->length >= FH_BIG_UNITS && hole->dirty != 0) {
+    fh_hole_leave(&big_of(hole->at)->dirty);
+  }
+  return false;
 }
 
 /* What of a hole was asked for ahead, in front of what is not there, and the page that joining two of them counts. */
@@ -109,7 +134,8 @@ static size_t stretch_pages(const fh_chunks *h, uint64_t units) {
   return fh_round_up(fh_max(least, want), FH_PAGE_SIZE) >> FH_PAGE_SHIFT;
 }
 
-static bool stretch_add(fh_chunks *h, uint64_t units) {
+/* The hole in it; NULL: no memory. */
+static fh_chunk *stretch_add(fh_chunks *h, uint64_t units) {
   fh_sleeper_help();
   size_t count = stretch_pages(h, units);
   size_t least = fh_round_up((size_t)(units + 2) * FH_UNIT, FH_PAGE_SIZE) >> FH_PAGE_SHIFT;
@@ -118,7 +144,7 @@ static bool stretch_add(fh_chunks *h, uint64_t units) {
     span = fh_pages_take(least, 1, FH_SPAN_CHUNKS);
   }
   if (span == NULL) {
-    return false;
+    return NULL;
   }
   mark_pages(span, h->heap);
   fh_hole_push(&h->stretches, &span->link);
@@ -126,17 +152,17 @@ static bool stretch_add(fh_chunks *h, uint64_t units) {
   uint64_t length = fh_span_bytes(span) / FH_UNIT - 1;
   fh_chunk *first = (fh_chunk *)(void *)(span->start + FH_UNIT - FH_CHUNK_HEAD);
   chunk_write(chunk_at(first, (int64_t)length), 0, length, CHUNK_USED | CHUNK_BEFORE_FREE);
-  chunk_write(first, length, 0, 0);
-  hole_insert(h, first, length, span->fresh ? 0 : length, span->fresh ? CHUNK_FRESH : 0);
-  return true;
+  hole_state hole = {first, length, 0, span->fresh ? 0 : length, span->fresh ? CHUNK_FRESH : 0};
+  hole_put(h, &hole, false);
+  return first;
 }
 
 /* A hole from border to border: the pages go back, but for one stretch of a heap that has no other. */
-static bool stretch_drop(fh_chunks *h, fh_chunk *c, uint64_t length) {
-  if (chunk_before_length(c) != 0 || chunk_length(chunk_at(c, (int64_t)length)) != 0) {
+static bool stretch_drop(fh_chunks *h, const hole_state *hole) {
+  if (hole->before != 0 || chunk_length(chunk_at(hole->at, (int64_t)hole->length)) != 0) {
     return false;
   }
-  fh_span *span = fh_arena_find(c);
+  fh_span *span = fh_arena_find(hole->at);
   if (fh_span_bytes(span) == h->total_bytes && fh_span_bytes(span) <= FH_STRETCH_LEAST) {
     return false;
   }
@@ -147,6 +173,7 @@ static bool stretch_drop(fh_chunks *h, fh_chunk *c, uint64_t length) {
     __atomic_store_n(&span[i].heap, NULL, __ATOMIC_RELAXED); /* a late free is not to find this heap there */
   }
   fh_pages_give(span);
+  tell_when_much(h);
   return true;
 }
 
@@ -172,7 +199,8 @@ static unsigned gather_dirtiest(fh_chunks *h, uint64_t target, big_hole **holes,
   unsigned count = 0;
   while (h->dirty_units > target && count < FH_OS_PARTS) {
     big_hole *big = dirtiest(h);
-    dirty_unlink(h, big);
+    fh_hole_leave(&big->dirty);
+    h->dirty_units -= big->units;
     holes[count] = big;
     parts[count] = inside_of((fh_chunk *)big);
     if (parts[count].bytes != 0) {
@@ -195,7 +223,8 @@ static bool purge_some(fh_chunks *h, uint64_t target) {
       forget_ahead(h, parts[i].at, (char *)parts[i].at + parts[i].bytes);
       holes[i]->units = 0;
     } else {
-      dirty_link(h, holes[i]);
+      fh_hole_push(dirty_list(h, holes[i]->units), &holes[i]->dirty);
+      h->dirty_units += holes[i]->units;
     }
   }
   return done == count;
@@ -203,6 +232,7 @@ static bool purge_some(fh_chunks *h, uint64_t target) {
 
 static size_t purge_to(fh_chunks *h, uint64_t target) {
   size_t before = (size_t)h->dirty_units;
+  close_open(h);
   while (h->dirty_units > target && purge_some(h, target)) {
   }
   return (before - (size_t)h->dirty_units) * FH_UNIT;
@@ -232,32 +262,43 @@ static void keep_budget(fh_chunks *h) {
 
 /* Coalescing. */
 
-/* Takes the hole out of the index to be a part of a longer one; its units that may be dirty there. What a purge leaves
- * of a big hole, the page with the links and the one where it ends, was not counted. */
-static uint64_t hole_join(fh_chunks *h, fh_chunk *c) {
-  uint64_t length = chunk_length(c);
-  return fh_min(hole_remove(h, c) + fh_os_page_size() / FH_UNIT, length);
+/* Takes the hole at c, which lies in front of `now` or behind it, to be a part of it. What a purge leaves of a big
+ * hole, the page with the links and the one where it ends, was not counted. True: it was the open one. */
+fh_inline bool hole_join(fh_chunks *h, fh_chunk *c, hole_state *now) {
+  hole_state hole = hole_read(c);
+  if (c < now->at) {
+    now->at = c;
+    now->before = hole.before;
+  }
+  now->length += hole.length;
+  now->dirty += fh_min(hole.dirty + fh_os_page_size() / FH_UNIT, hole.length);
+  return hole_take(h, &hole);
+}
+
+static fh_cold _Noreturn void head_is_damaged(fh_chunk *c) {
+  fh_fatal("free", chunk_user(c), "the header behind this allocation is damaged: something wrote past its end");
 }
 
 static void coalesce(fh_chunks *h, fh_chunk *c) {
-  uint64_t length = chunk_length(c), dirty = length;
+  uint64_t head = chunk_head(c), length = head_length(head);
   fh_chunk *next = chunk_at(c, (int64_t)length);
-  chunk_write(c, length, chunk_before_length(c), chunk_flags(c) & CHUNK_BEFORE_FREE);
-  if (fh_unlikely(chunk_before_length(next) != length)) {
-    fh_fatal("free", chunk_user(c), "the header behind this allocation is damaged: something wrote past its end");
+  uint64_t behind = chunk_head(next);
+  if (fh_unlikely(head_before(behind) != length)) {
+    head_is_damaged(c);
   }
-  if ((chunk_flags(next) & CHUNK_USED) == 0) {
-    dirty += hole_join(h, next);
-    length += chunk_length(next);
+  hole_state now = {c, length, head_before(head), length, 0};
+  bool open = false;
+  chunk_set(c,
+            head & ~(uint64_t)(CHUNK_USED | CHUNK_QUICK)); /* whatever comes to lie here: it is not to be freed again */
+  if ((behind & CHUNK_USED) == 0) {
+    open = hole_join(h, next, &now);
   }
-  if ((chunk_flags(c) & CHUNK_BEFORE_FREE) != 0) {
-    c = chunk_before(c);
-    dirty += hole_join(h, c);
-    length += chunk_length(c);
+  if ((head & CHUNK_BEFORE_FREE) != 0) {
+    open |= hole_join(h, chunk_at(c, -(int64_t)now.before), &now);
   }
-  if (!stretch_drop(h, c, length)) {
-    hole_insert(h, c, length, dirty, 0);
-    if (length >= FH_BIG_UNITS) {
+  if (!stretch_drop(h, &now)) {
+    hole_put(h, &now, open);
+    if (now.length >= FH_BIG_UNITS) {
       keep_budget(h);
     }
   }
@@ -360,34 +401,47 @@ static void quick_make_room(fh_chunks *h) {
 
 /* Taking. */
 
-static fh_chunk *hole_find(fh_chunks *h, uint64_t units) {
+/* The closest fit that is at hand: of the index, or the open hole. */
+fh_inline fh_chunk *hole_at_hand(fh_chunks *h, uint64_t units) {
   fh_hole *hole = fh_bins_find(&h->holes, units, hole_length);
-  if (hole == NULL && quick_holds(h) >= units) {
-    quick_flush_all(h);
-    hole = fh_bins_find(&h->holes, units, hole_length);
-  }
-  if (hole == NULL && stretch_add(h, units)) {
-    hole = fh_bins_find(&h->holes, units, hole_length);
+  uint64_t length = h->open == NULL ? 0 : chunk_length(h->open);
+  if (length >= units && (hole == NULL || length <= hole_length(hole))) {
+    return h->open;
   }
   return hole == NULL ? NULL : hole_chunk(hole);
 }
 
+/* What is coalesced may fit, or else a new stretch does. */
+static fh_noinline fh_chunk *hole_make(fh_chunks *h, uint64_t units) {
+  fh_chunk *c = NULL;
+  if (quick_holds(h) >= units) {
+    quick_flush_all(h);
+    c = hole_at_hand(h, units);
+  }
+  return c != NULL ? c : stretch_add(h, units);
+}
+
+fh_inline fh_chunk *hole_find(fh_chunks *h, uint64_t units) {
+  fh_chunk *c = hole_at_hand(h, units);
+  return fh_likely(c != NULL) ? c : hole_make(h, units);
+}
+
 /* Splits what is too large; the chunk is used afterwards. */
 static void hole_use(fh_chunks *h, fh_chunk *c, uint64_t units) {
-  uint64_t length = chunk_length(c), before = chunk_before_length(c), ahead = ahead_units(h, c);
-  uint64_t fresh = chunk_flags(c) & CHUNK_FRESH;
-  uint64_t dirty = hole_remove(h, c), rest = length - units;
-  h->budget.reused += fresh == 0 ? fh_min(units, length - dirty) * FH_UNIT : 0;
+  hole_state was = hole_read(c);
+  uint64_t rest = was.length - units, ahead = ahead_units(h, c), dirty = was.dirty;
+  h->budget.reused += was.flags == 0 ? fh_min(units, was.length - was.dirty) * FH_UNIT : 0;
+  hole_take(h, &was);
   if (rest < FH_SPLIT_LEAST) {
-    chunk_write(c, length, before, CHUNK_USED);
-    chunk_tell_next(c, false);
+    chunk_write(c, was.length, was.before, CHUNK_USED);
+    chunk_tell(chunk_at(c, (int64_t)was.length), was.length, false);
+    tell_when_much(h);
     return;
   }
-  fh_chunk *behind = chunk_at(c, (int64_t)units);
-  chunk_write(c, units, before, CHUNK_USED);
-  chunk_write(behind, rest, units, 0);
   dirty = dirty <= ahead ? ahead - fh_min(ahead, units) : dirty; /* else nobody knows where it lies */
-  hole_insert(h, behind, rest, fh_min(dirty, rest), fresh);
+  close_open(h);
+  hole_put(h, &(hole_state){chunk_at(c, (int64_t)units), rest, units, fh_min(dirty, rest), was.flags}, true);
+  chunk_write(c, units, was.before, CHUNK_USED);
 }
 
 /* A fault costs far more than the page that it brings. A heap that goes on into memory that is not there will need more
@@ -477,7 +531,7 @@ void *fh_chunk_take_aligned(fh_chunks *h, size_t alignment, size_t bytes) {
   uint64_t total = chunk_length(c);
   fh_chunk *aligned = chunk_at(c, (int64_t)front);
   chunk_write(aligned, total - front, front, CHUNK_USED);
-  chunk_tell_next(aligned, false);
+  chunk_tell(chunk_next(aligned), total - front, false);
   chunk_write(c, front, chunk_before_length(c), CHUNK_USED);
   coalesce(h, c);
   return chunk_user(aligned);
@@ -497,9 +551,12 @@ void fh_chunk_check(const char *call, const void *user) {
 }
 
 void fh_chunk_give(fh_chunks *h, const char *call, void *user) {
-  if (fh_likely(fh_quick_give(h, user))) {
-    return;
+  if (fh_unlikely(!fh_quick_give(h, user))) {
+    fh_chunk_give_slow(h, call, user);
   }
+}
+
+void fh_chunk_give_slow(fh_chunks *h, const char *call, void *user) {
   fh_chunk *c = chunk_of(user);
   fh_chunk_check(call, user);
   uint64_t units = chunk_length(c);
@@ -508,7 +565,9 @@ void fh_chunk_give(fh_chunks *h, const char *call, void *user) {
     coalesce(h, c);
     return;
   }
-  quick_make_room(h);
+  if (h->quick_room < (int64_t)units) {
+    quick_make_room(h);
+  }
   if (!fh_quick_give(h, user)) {
     coalesce(h, c);
   }
@@ -523,7 +582,7 @@ static void split_rest(fh_chunks *h, fh_chunk *c, uint64_t units) {
   fh_chunk *behind = chunk_at(c, (int64_t)units);
   chunk_write(c, units, chunk_before_length(c), chunk_flags(c));
   chunk_write(behind, length - units, units, CHUNK_USED);
-  chunk_tell_next(behind, false);
+  chunk_tell(chunk_next(behind), length - units, false);
   coalesce(h, behind);
 }
 
@@ -539,8 +598,10 @@ bool fh_chunk_resize(fh_chunks *h, void *user, size_t bytes) {
     return false;
   }
   hole_use(h, next, fh_min(fit, most) - length);
-  chunk_write(c, length + chunk_length(next), chunk_before_length(c), chunk_flags(c));
-  chunk_tell_next(c, (chunk_flags(chunk_next(c)) & CHUNK_BEFORE_FREE) != 0);
+  length += chunk_length(next);
+  chunk_write(c, length, chunk_before_length(c), chunk_flags(c));
+  next = chunk_at(c, (int64_t)length);
+  chunk_tell(next, length, (chunk_flags(next) & CHUNK_BEFORE_FREE) != 0);
   return true;
 }
 

@@ -59,6 +59,7 @@ typedef struct fh_chunks {
   uint64_t free_units;                             /* in holes */
   int64_t big_units;                               /* of them in big holes */
   int64_t noted_units;                             /* of these the page runs know */
+  fh_chunk *open;                                  /* the hole that is in no list; NULL: none */
   char *ahead;                                     /* end of the memory asked for beyond what is used */
   fh_budget budget;                                /* beside what may be dirty in any case */
   uint64_t quick_some[(FH_QUICK_LISTS + 63) / 64]; /* bit i: quick[i] is not NULL */
@@ -71,6 +72,7 @@ typedef struct fh_chunks {
 void *fh_chunk_take(fh_chunks *, size_t bytes, size_t *unzeroed);
 void *fh_chunk_take_aligned(fh_chunks *, size_t alignment, size_t bytes);
 void fh_chunk_give(fh_chunks *, const char *call, void *user);
+void fh_chunk_give_slow(fh_chunks *, const char *call, void *user); /* no quick list has taken it */
 /* Grows or shrinks in place; false when the neighbour is not free. */
 bool fh_chunk_resize(fh_chunks *, void *user, size_t bytes);
 /* Stops the program with one line when `user` is not the start of a used chunk. */

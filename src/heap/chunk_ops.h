@@ -61,9 +61,13 @@ fh_inline void chunk_write(fh_chunk *c, uint64_t length, uint64_t before, uint64
   chunk_set(c, flags | length << 6 | before << 28 | chunk_check(c));
 }
 
-fh_inline uint64_t chunk_length(const fh_chunk *c) { return chunk_head(c) >> 6 & CHUNK_LENGTH_MASK; }
+fh_inline uint64_t head_length(uint64_t head) { return head >> 6 & CHUNK_LENGTH_MASK; }
 
-fh_inline uint64_t chunk_before_length(const fh_chunk *c) { return chunk_head(c) >> 28 & CHUNK_LENGTH_MASK; }
+fh_inline uint64_t head_before(uint64_t head) { return head >> 28 & CHUNK_LENGTH_MASK; }
+
+fh_inline uint64_t chunk_length(const fh_chunk *c) { return head_length(chunk_head(c)); }
+
+fh_inline uint64_t chunk_before_length(const fh_chunk *c) { return head_before(chunk_head(c)); }
 
 fh_inline uint64_t chunk_flags(const fh_chunk *c) { return chunk_head(c) & CHUNK_FLAGS; }
 
@@ -94,11 +98,10 @@ fh_inline uint64_t hole_length(const fh_hole *hole) { return chunk_length(chunk_
 
 fh_inline big_hole *big_of(fh_chunk *c) { return (big_hole *)c; }
 
-/* Tells the chunk behind c how long c is and whether it is a hole. */
-fh_inline void chunk_tell_next(fh_chunk *c, bool hole) {
-  fh_chunk *next = chunk_next(c);
+/* Tells the chunk behind another how long that is and whether it is a hole. */
+fh_inline void chunk_tell(fh_chunk *next, uint64_t length, bool hole) {
   uint64_t head = chunk_head(next) & ~(CHUNK_LENGTH_MASK << 28 | CHUNK_BEFORE_FREE);
-  chunk_set(next, head | chunk_length(c) << 28 | (hole ? CHUNK_BEFORE_FREE : 0));
+  chunk_set(next, head | length << 28 | (hole ? CHUNK_BEFORE_FREE : 0));
 }
 
 #endif

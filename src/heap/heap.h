@@ -188,7 +188,6 @@ void fh_heap_fork_child(void);
 void fh_remote_post(fh_batch *);
 void fh_remote_post_one(fh_heap *to, void *pointer); /* for a thread without a heap */
 void fh_remote_post_all(fh_heap *);
-void fh_remote_some(fh_heap *);   /* frees some of what others have posted */
 bool fh_remote_drain(fh_heap *);  /* all of it; false: there was none */
 void fh_remote_reap(fh_heap *);   /* the same if it is an orphan */
 void fh_orphan_settle(fh_heap *); /* after frees into an orphan: keeps what all of them together may, no more */

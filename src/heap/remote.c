@@ -225,7 +225,7 @@ static void **inbox_empty(fh_heap *heap) {
 
 /* As many as one call can bear. When that leaves some over they are twice as many the next time, so that others cannot
  * post faster for long than this thread frees. What others have sorted while it slept comes first. */
-void fh_remote_some(fh_heap *heap) {
+void fh_remote_take_in(fh_heap *heap) {
   unsigned done = 0;
   if (fh_unlikely(fh_sleeper_any(heap))) {
     for (unsigned some; done < heap->quantum && (some = fh_sleeper_some(heap)) != 0;) {
@@ -238,7 +238,8 @@ void fh_remote_some(fh_heap *heap) {
   while (done < heap->quantum && heap->taken_in != NULL) {
     done += take_in(heap);
   }
-  heap->quantum = (unsigned)fh_min(2 * (size_t)heap->quantum, QUANTUM_MOST);
+  bool all = heap->taken_in == NULL && !fh_sleeper_any(heap);
+  heap->quantum = all ? FH_REMOTE_QUANTUM : (unsigned)fh_min(2 * (size_t)heap->quantum, QUANTUM_MOST);
 }
 
 bool fh_remote_drain(fh_heap *heap) {

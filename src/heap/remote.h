@@ -13,11 +13,22 @@
 
 #include "base/fatal.h"
 #include "heap/heap.h"
+#include "heap/sleeper.h"
 
 enum {
   FH_NODE_MOST = 7,   /* blocks in a node beside itself: a cache line */
   FH_NODE_COUNT = 15, /* the bits of their number; blocks are aligned to 16 */
 };
+
+/* Frees some of what others have posted, on a slow path: mostly there is nothing. Sequentially consistent, with the
+ * state of an orphan: either the thread that posts sees the state, or its owner sees what was posted. */
+void fh_remote_take_in(fh_heap *);
+fh_inline void fh_remote_some(fh_heap *heap) {
+  bool posted = __atomic_load_n(&heap->inbox, __ATOMIC_SEQ_CST) != NULL;
+  if (fh_unlikely(posted || heap->taken_in != NULL || fh_sleeper_any(heap))) {
+    fh_remote_take_in(heap);
+  }
+}
 
 void fh_remote_full(fh_batch *); /* the open node has no room left */
 

@@ -89,7 +89,7 @@ static void join(fh_heap *to, fh_chunk *first, fh_chunk *end) {
     sent_of(c)->mark = 0;
     chunk_set(c, 0); /* no chunk begins here any more: it is not to be freed again */
   }
-  chunk_tell_next(first, false);
+  chunk_tell(chunk_next(first), chunk_length(first), false);
   set_dirty(to, first, dirty, true);
 }
 

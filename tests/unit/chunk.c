@@ -95,6 +95,21 @@ static size_t check_stretch(const fh_chunks *h, size_t from) {
   return i;
 }
 
+/* In the index; what it says of each agrees with its head. */
+static size_t count_indexed(const fh_chunks *h) {
+  size_t count = 0;
+  for (unsigned group = 0; group < FH_BINS_GROUPS; group++) {
+    for (unsigned bin = 0; bin < 32; bin++) {
+      for (fh_hole *hole = h->holes.head[group][bin]; hole != NULL; hole = hole->next, count++) {
+        fh_bins_place place = fh_bins_place_of(hole_length(hole));
+        assert_true(place.group == group && place.bin == bin);
+        assert_ptr_not_equal(hole_chunk(hole), h->open);
+      }
+    }
+  }
+  return count;
+}
+
 /* Every header, and the sums that the heap keeps. */
 static void check_all(const fh_chunks *h) {
   size_t total = 0, big = 0;
@@ -106,6 +121,8 @@ static void check_all(const fh_chunks *h) {
   for (size_t i = 0; i < walked_count; i++) {
     big += walked[i].state == FH_CHUNK_HOLE && walked[i].bytes >= FH_BIG_UNITS * FH_UNIT ? walked[i].bytes : 0;
   }
+  assert_true(h->open == NULL || find(chunk_user(h->open))->state == FH_CHUNK_HOLE);
+  assert_int_equal(count_indexed(h) + (h->open != NULL), count_state(FH_CHUNK_HOLE));
   assert_int_equal(h->total_bytes, total);
   assert_int_equal(h->free_units * FH_UNIT, bytes_of_state(FH_CHUNK_HOLE));
   assert_int_equal(h->big_units * FH_UNIT, big);
@@ -217,6 +234,42 @@ static void drop_ballast(fh_chunks *h) {
     give(h, ballast[i]);
   }
   check_empty(h);
+}
+
+/* What is split last is in no list, and is the hole that rows of chunks come from; but a closer fit is taken first, as
+ * if it were in the index. */
+static void rows_come_from_the_open_hole(void **state) {
+  enum { ROW = 8 };
+  (void)state;
+  fh_chunks *h = mine();
+  char *row[ROW];
+  for (int i = 0; i < ROW; i++) {
+    row[i] = take(h, 2 * LONG);
+    assert_true(i == 0 || row[i] == row[i - 1] + fh_chunk_usable(row[i - 1]) + FH_CHUNK_HEAD);
+    assert_ptr_equal(h->open, chunk_next(chunk_of(row[i])));
+  }
+  fh_chunk_give(h, "free", row[ROW - 1]); /* joins it, and it stays open */
+  assert_ptr_equal(h->open, chunk_of(row[ROW - 1]));
+  assert_ptr_equal(take(h, 2 * LONG), row[ROW - 1]);
+  fh_chunk_give(h, "free", row[3]); /* a hole of that length */
+  check_all(h);
+  assert_ptr_equal(take(h, 2 * LONG), row[3]);
+  fh_chunk_give(h, "free", row[3]);
+  char *part = take(h, LONG); /* of the hole, whose rest is open now; the long one is in the index */
+  assert_ptr_equal(part, row[3]);
+  assert_ptr_equal(h->open, chunk_next(chunk_of(part)));
+  check_all(h);
+  char *whole = take(h, fh_chunk_usable(chunk_user(h->open))); /* nothing is left of it */
+  assert_null(h->open);
+  check_all(h);
+  fh_chunk_give(h, "free", whole);
+  fh_chunk_give(h, "free", part);
+  for (int i = 0; i < ROW; i++) {
+    if (i != 3) {
+      fh_chunk_give(h, "free", row[i]);
+    }
+  }
+  check_all(h);
 }
 
 static void quick_lists_keep_chunks(void **state) {
@@ -815,6 +868,7 @@ int main(void) {
       cmocka_unit_test(long_chunks_join),
       cmocka_unit_test(quick_chunks_join),
       cmocka_unit_test(holes_are_split),
+      cmocka_unit_test(rows_come_from_the_open_hole),
       cmocka_unit_test(quick_lists_keep_chunks),
       cmocka_unit_test(classes_agree),
       cmocka_unit_test(quick_lists_serve_near_lengths),
