@@ -1,6 +1,6 @@
 /* Thread caches of slots: in front of the slabs, one list a class.
  *
- *                               refill, when empty: all free slots of the fullest slab,
+ *                               refill, when empty: all free slots of a partial slab,
  *   malloc  <- pop    +-------+ or the next 4 KiB of one that was never filled            +-------+
  *                     | cache | <-------------------------------------------------------- | slabs |
  *   free    -> push   +-------+ --------------------------------------------------------> +-------+

@@ -411,17 +411,18 @@ fh_inline fh_chunk *hole_at_hand(fh_chunks *h, uint64_t units) {
   return hole == NULL ? NULL : hole_chunk(hole);
 }
 
+static fh_chunk *hole_find(fh_chunks *, uint64_t units);
+
 /* What is coalesced may fit, or else a new stretch does. */
 static fh_noinline fh_chunk *hole_make(fh_chunks *h, uint64_t units) {
-  fh_chunk *c = NULL;
   if (quick_holds(h) >= units) {
     quick_flush_all(h);
-    c = hole_at_hand(h, units);
+    return hole_find(h, units);
   }
-  return c != NULL ? c : stretch_add(h, units);
+  return stretch_add(h, units);
 }
 
-fh_inline fh_chunk *hole_find(fh_chunks *h, uint64_t units) {
+static fh_noinline fh_chunk *hole_find(fh_chunks *h, uint64_t units) {
   fh_chunk *c = hole_at_hand(h, units);
   return fh_likely(c != NULL) ? c : hole_make(h, units);
 }
@@ -458,7 +459,8 @@ static void populate_ahead(fh_chunks *h, fh_chunk *c, uint64_t units) {
 }
 
 static void *take_hole(fh_chunks *h, uint64_t units, size_t *unzeroed) {
-  fh_chunk *c = hole_find(h, units);
+  fh_chunk *c = hole_at_hand(h, units);
+  c = fh_likely(c != NULL) ? c : hole_make(h, units);
   if (c == NULL) {
     return NULL;
   }

@@ -53,9 +53,9 @@ typedef struct fh_cache {
   int32_t room, limit;
 } fh_cache;
 
-/* Slabs of one class by state: the last list of the partial ones holds the fullest, and is served first, so that the
- * emptiest can go. Each is a queue, closed to a ring through its head: the slab that waited longest has gathered most
- * free slots. */
+/* Slabs of one class by state. Of those that are at least half free the fullest serves first, so that the emptiest can
+ * go; the others are left for a while (docs/decisions/0009). Each list is a queue, closed to a ring through its head:
+ * the slab that waited longest has gathered most free slots. */
 typedef struct fh_slabs {
   fh_hole partial[FH_SLAB_FULL];
   fh_span *growing; /* the one that has slots not carved yet; NULL: none */
@@ -113,6 +113,7 @@ typedef struct fh_heap {
   _Alignas(64) uint16_t early[FH_CLASSES];
   size_t slab_count; /* slabs of this heap */
   size_t slab_gives; /* of them given back since one was made, or since the caches were last flushed */
+  size_t slabs_left; /* bytes of free slots in partial slabs that are more than half full, about (slab.c) */
   void **taken_in;   /* what was in the inbox and is not freed yet */
   unsigned quantum;  /* messages to be freed by the next call that looks */
   /* What other threads write has a line of its own. */

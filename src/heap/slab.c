@@ -24,6 +24,18 @@
  * half empty on average. */
 enum { POPULATE_COUNT = 16 };
 
+/* Slabs that are more than half full are left alone while their free slots are less than that part of all slabs. */
+enum { LEFT_SHARE = 32 };
+
+/* Bytes of free slots in a slab of that state, about, where less than half of it is free. */
+static size_t left_in(unsigned state) {
+  switch (state) {
+    case FH_SLAB_QUARTER + 3: return FH_PAGE_SIZE / 8;
+    case FH_SLAB_QUARTER + 2: return FH_PAGE_SIZE * 3 / 8;
+    default: return 0;
+  }
+}
+
 static void list_push(fh_heap *heap, fh_span *slab, fh_slab_state state) {
   fh_hole *list = &heap->slabs[slab->class].partial[state];
   slab->state = (uint8_t)state;
@@ -31,12 +43,14 @@ static void list_push(fh_heap *heap, fh_span *slab, fh_slab_state state) {
   list->prev->next = &slab->link;
   list->prev = &slab->link;
   heap->sparse.count += state == FH_SLAB_SPARSE;
+  heap->slabs_left += left_in(state);
 }
 
 static void list_remove(fh_heap *heap, fh_span *slab) {
   slab->link.prev->next = slab->link.next;
   slab->link.next->prev = slab->link.prev;
   heap->sparse.count -= slab->state == FH_SLAB_SPARSE;
+  heap->slabs_left -= left_in(slab->state);
 }
 
 fh_span *fh_slab_first(fh_heap *heap, unsigned class, fh_slab_state state) {
@@ -258,29 +272,53 @@ static fh_span *slab_make(fh_heap *heap, unsigned class) {
   return slab;
 }
 
-/* The fullest of the partial slabs, all of its free slots. */
-static void *take_partial(fh_heap *heap, unsigned class, unsigned *count) {
-  for (unsigned state = FH_SLAB_FULL; state-- != 0;) {
+/* All free slots of a partial slab. */
+static void *take_slab(fh_heap *heap, fh_span *slab, unsigned *count) {
+  if (slab->state == FH_SLAB_WATCHED) {
+    fh_sparse_unwatch(heap, slab);
+  }
+  void *first = slab->free;
+  *count = slab->u.slab.carved - (unsigned)fh_slab_live(slab);
+  list_remove(heap, slab);
+  slab->free = NULL;
+  set_full(slab);
+  return first;
+}
+
+/* Of the fullest slab of the quarters from `least` to `most`. */
+static void *take_quarter(fh_heap *heap, unsigned class, unsigned least, unsigned most, unsigned *count) {
+  for (unsigned state = most + 1; state-- != least;) {
     fh_span *slab = fh_slab_first(heap, class, (fh_slab_state)state);
     if (slab != NULL) {
-      if (state == FH_SLAB_WATCHED) {
-        fh_sparse_unwatch(heap, slab);
-      }
-      void *first = slab->free;
-      *count = slab->u.slab.carved - (unsigned)fh_slab_live(slab);
-      list_remove(heap, slab);
-      slab->free = NULL;
-      set_full(slab);
-      return first;
+      return take_slab(heap, slab, count);
     }
   }
   return NULL;
 }
 
-/* What a full slab has gathered since it was listed, before memory is taken that was never touched. */
-static void *take_full(fh_slabs *slabs, fh_span *slab, unsigned *count) {
+/* Of a slab that is more than half full. What a program builds it drops, and few free slots among many used ones are
+ * likely to be joined by their neighbours: to take them at once scatters what is built next over many pages, in which
+ * neither it nor what was there before is ever side by side again. So they are left until there are many of them, or
+ * no other memory. */
+static void *take_left(fh_heap *heap, unsigned class, unsigned *count) {
+  return take_quarter(heap, class, FH_SLAB_QUARTER + 2, FH_SLAB_QUARTER + 3, count);
+}
+
+static void *take_partial(fh_heap *heap, unsigned class, unsigned *count) {
+  void *first = take_quarter(heap, class, FH_SLAB_SPARSE, FH_SLAB_QUARTER + 1, count);
+  if (first == NULL && heap->slabs_left >= heap->slab_count * (FH_PAGE_SIZE / LEFT_SHARE)) {
+    first = take_left(heap, class, count);
+  }
+  return first != NULL ? first : take_quarter(heap, class, FH_SLAB_WATCHED, FH_SLAB_WATCHED, count);
+}
+
+/* What the growing slab has gathered since it was taken or listed, before memory is taken that was never touched. */
+static void *take_gathered(fh_heap *heap, fh_span *slab, unsigned *count) {
+  if (slab->state != FH_SLAB_FULL) {
+    return take_slab(heap, slab, count);
+  }
   void *first = slab->free;
-  *count = slabs->growing->u.slab.carved - (unsigned)fh_slab_live(slab);
+  *count = slab->u.slab.carved - (unsigned)fh_slab_live(slab);
   slab->free = NULL;
   slab->countdown = (int16_t)full_gives(slab->u.slab.slots);
   return first;
@@ -293,10 +331,10 @@ void *fh_slab_refill(fh_heap *heap, unsigned class, unsigned *count) {
     return first;
   }
   if (slabs->growing == NULL && slab_make(heap, class) == NULL) {
-    return NULL;
+    return take_left(heap, class, count);
   }
   bool gathered = slabs->growing->free != NULL;
-  return gathered ? take_full(slabs, slabs->growing, count) : carve(slabs, slabs->growing, count);
+  return gathered ? take_gathered(heap, slabs->growing, count) : carve(slabs, slabs->growing, count);
 }
 
 /* The first slot of a class touches a page of the kernel's, and most threads want most classes for a few objects only.

@@ -300,9 +300,9 @@ static void fullest_serve_first(void **state) {
   fill(bytes, 3);
   fh_span *sparse = slab_at(slots[0]), *dense = slab_at(slots[each]);
   give(0, each - 20);
-  give(each, each + 100);
+  give(each, each + each / 2 + 40);
   fh_cache_flush(fh_heap_mine());
-  for (size_t i = 0; i < 100; i++) {
+  for (size_t i = 0; i < each / 2 + 40; i++) {
     slots[each + i] = fh_malloc(bytes);
     assert_ptr_equal(slab_at(slots[each + i]), dense);
   }
@@ -312,6 +312,38 @@ static void fullest_serve_first(void **state) {
   fh_free(slots[0]);
   give(each - 20, 3 * each);
   empty_heap();
+}
+
+/* Slabs that are more than half full are left alone while what is free in them is little of all. */
+static void few_free_slots_are_left(void **state) {
+  enum { FEW = 100 };
+  size_t bytes = 32, each = slots_of(bytes);
+  fh_heap *heap = empty_heap();
+  (void)state;
+  fill(bytes, SLABS);
+  assert_int_equal(heap->slabs_left, 0);
+  give(0, FEW);
+  fh_cache_flush(heap);
+  assert_int_equal(heap->slabs_left, FH_PAGE_SIZE / 8);
+  for (size_t i = SLABS * each; i < (SLABS + 1) * each; i++) { /* all of a new one */
+    slots[i] = fh_malloc(bytes);
+    assert_ptr_equal(slab_at(slots[i]), slab_at(slots[SLABS * each]));
+  }
+  assert_int_equal(heap->slab_count, SLABS + 1);
+  give(each, each + FEW);
+  fh_cache_flush(heap);
+  assert_int_equal(heap->slabs_left, 2 * FH_PAGE_SIZE / 8);
+  for (size_t i = 0; i < FEW; i++) { /* now it is not little: all of the one that waited longest */
+    slots[i] = fh_malloc(bytes);
+    assert_ptr_equal(slab_at(slots[i]), slab_at(slots[FEW]));
+  }
+  assert_int_equal(heap->slabs_left, FH_PAGE_SIZE / 8);
+  slots[each] = fh_malloc(bytes); /* and little again */
+  assert_int_equal(heap->slab_count, SLABS + 2);
+  give(0, each + 1);
+  give(each + FEW, (SLABS + 1) * each);
+  empty_heap();
+  assert_int_equal(heap->slabs_left, 0);
 }
 
 /* A flush leaves nothing in the caches; slabs that hold something are on a list, and serve again. */
@@ -382,14 +414,23 @@ static void few_objects_lie_in_the_chunk_heap(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(every_size_has_its_class),  cmocka_unit_test(waste_is_bounded),
-      cmocka_unit_test(grains_have_one_class),     cmocka_unit_test(starts_of_slots_are_known),
-      cmocka_unit_test(slabs_hold_what_they_say),  cmocka_unit_test(aligned_slots),
-      cmocka_unit_test(live_slots_are_counted),    cmocka_unit_test(caches_hold_a_share),
-      cmocka_unit_test(last_freed_is_first_taken), cmocka_unit_test(emptied_slabs_go_back),
-      cmocka_unit_test(sparse_slabs_stay),         cmocka_unit_test(full_slabs_are_used_again),
-      cmocka_unit_test(fullest_serve_first),       cmocka_unit_test(flushed_slabs_are_listed),
-      cmocka_unit_test(slabs_say_whose_they_are),  cmocka_unit_test(few_objects_lie_in_the_chunk_heap),
+      cmocka_unit_test(every_size_has_its_class),
+      cmocka_unit_test(waste_is_bounded),
+      cmocka_unit_test(grains_have_one_class),
+      cmocka_unit_test(starts_of_slots_are_known),
+      cmocka_unit_test(slabs_hold_what_they_say),
+      cmocka_unit_test(aligned_slots),
+      cmocka_unit_test(live_slots_are_counted),
+      cmocka_unit_test(caches_hold_a_share),
+      cmocka_unit_test(last_freed_is_first_taken),
+      cmocka_unit_test(emptied_slabs_go_back),
+      cmocka_unit_test(sparse_slabs_stay),
+      cmocka_unit_test(full_slabs_are_used_again),
+      cmocka_unit_test(fullest_serve_first),
+      cmocka_unit_test(few_free_slots_are_left),
+      cmocka_unit_test(flushed_slabs_are_listed),
+      cmocka_unit_test(slabs_say_whose_they_are),
+      cmocka_unit_test(few_objects_lie_in_the_chunk_heap),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
