@@ -24,8 +24,6 @@ static void *block_take(fh_heap *heap, size_t bytes, size_t *unzeroed) {
   return taken;
 }
 
-void *fh_block_take(fh_heap *heap, size_t bytes, size_t *unzeroed) { return block_take(heap, bytes, unzeroed); }
-
 static fh_noinline void *take_borrowed(size_t bytes, size_t *unzeroed) {
   fh_heap *heap = fh_heap_borrow();
   void *taken = NULL;

@@ -1,118 +1,15 @@
 #include "heap/chunk.h"
 
 #include "base/fatal.h"
-#include "heap/chunk_ops.h"
+#include "heap/chunk_holes.h"
 #include "heap/heap.h"
 #include "heap/quick.h"
 #include "heap/sleeper.h"
 #include "heap/sparse.h"
 #include "os/os.h"
 
-enum { FH_NOTE_UNITS = (1 << 20) / FH_UNIT };
-
 /* Asked for at once where memory was never touched, or purged: bytes at most, and the part of what is live. */
 enum { AHEAD_MOST = 64 << 10, AHEAD_SHARE = 64 };
-
-/* Holes. */
-
-static fh_hole *dirty_list(fh_chunks *h, uint64_t units) {
-  unsigned step = fh_highest_bit(units * FH_UNIT | 4096) - 12;
-  return &h->dirty[fh_min(step, FH_DIRTY_LISTS - 1)];
-}
-
-static void tell_big(fh_chunks *h) {
-  if (h->big_units != h->noted_units) {
-    fh_pages_note_holes((h->big_units - h->noted_units) * FH_UNIT);
-    h->noted_units = h->big_units;
-  }
-}
-
-/* The page runs hear of big holes a mebibyte at a time, for their word is shared by all threads, and when the heap is
- * found shrunken or left by its thread: what hundreds of them have not told of would count as live. */
-fh_inline void tell_when_much(fh_chunks *h) {
-  int64_t news = h->big_units - h->noted_units;
-  if (fh_unlikely(news > FH_NOTE_UNITS || news < -FH_NOTE_UNITS)) {
-    tell_big(h);
-  }
-}
-
-/* A hole of `length` units, behind a chunk of `before`, of which `dirty` may have memory behind them. */
-typedef struct hole_state {
-  fh_chunk *at;
-  uint64_t length, before, dirty, flags;
-} hole_state;
-
-/* What the hole at c is; its dirty units are all where it is too short to know. */
-fh_inline hole_state hole_read(fh_chunk *c) {
-  uint64_t head = chunk_head(c), length = head_length(head);
-  uint64_t dirty = length < FH_BIG_UNITS ? length : big_of(c)->units;
-  return (hole_state){c, length, head_before(head), dirty, head & CHUNK_FRESH};
-}
-
-fh_inline void hole_link_up(fh_chunks *h, const hole_state *hole) {
-  fh_bins_insert(&h->holes, hole_link(hole->at), hole->length);
-  if (hole->length >= FH_BIG_UNITS && hole->dirty != 0) {
-    fh_hole_push(dirty_list(h, hole->dirty), &big_of(hole->at)->dirty);
-  }
-}
-
-/* The rest of what was split last is open: in no list. Who takes a row of chunks takes the next from it, and who gives
- * them back makes it longer, each time of another length. For those who look for a fit it is a hole like all others
- * (the idea is the designated victim of Lea's dlmalloc). */
-static void close_open(fh_chunks *h) {
-  if (h->open != NULL) {
-    hole_state hole = hole_read(h->open);
-    hole_link_up(h, &hole);
-    h->open = NULL;
-  }
-}
-
-fh_inline void hole_put(fh_chunks *h, const hole_state *hole, bool open) {
-  chunk_write(hole->at, hole->length, hole->before, hole->flags);
-  chunk_tell(chunk_at(hole->at, (int64_t)hole->length), hole->length, true);
-  h->free_units += hole->length;
-  if (hole->length >= FH_BIG_UNITS) {
-    h->big_units += (int64_t)hole->length;
-    h->dirty_units += hole->dirty;
-    big_of(hole->at)->units = hole->dirty;
-    tell_when_much(h);
-  }
-  if (open) {
-    h->open = hole->at;
-  } else {
-    hole_link_up(h, hole);
-  }
-}
-
-/* Most is put back at once, so the page runs hear of it then. True: it was the open one. */
-fh_inline bool hole_take(fh_chunks *h, const hole_state *hole) {
-  h->free_units -= hole->length;
-  if (hole->length >= FH_BIG_UNITS) {
-    h->big_units -= (int64_t)hole->length;
-    h->dirty_units -= hole->dirty;
-  }
-  if (hole->at == h->open) {
-    h->open = NULL;
-    return true;
-  }
-  fh_bins_remove(&h->holes, hole_link(hole->at), hole->length);
-  if (hole->length >= FH_BIG_UNITS && hole->dirty != 0) {
-    fh_hole_leave(&big_of(hole->at)->dirty);
-  }
-  return false;
-}
-
-/* What of a hole was asked for ahead, in front of what is not there, and the page that joining two of them counts. */
-static uint64_t ahead_units(const fh_chunks *h, fh_chunk *c) {
-  bool within = (char *)c < h->ahead && h->ahead < (char *)chunk_next(c);
-  return within ? ((size_t)(h->ahead - (char *)c) + fh_os_page_size()) / FH_UNIT : 0;
-}
-
-static void forget_ahead(fh_chunks *h, const char *from, const char *to) {
-  if (from < h->ahead && h->ahead <= to) {
-    h->ahead = NULL;
-  }
-}
 
 /* Stretches. */
 
@@ -168,96 +65,13 @@ static bool stretch_drop(fh_chunks *h, const hole_state *hole) {
   }
   fh_hole_leave(&span->link);
   h->total_bytes -= fh_span_bytes(span);
-  forget_ahead(h, span->start, span->start + fh_span_bytes(span));
+  ahead_forget(h, span->start, span->start + fh_span_bytes(span));
   for (uint32_t i = 0; i < span->pages; i++) {
     __atomic_store_n(&span[i].heap, NULL, __ATOMIC_RELAXED); /* a late free is not to find this heap there */
   }
   fh_pages_give(span);
-  tell_when_much(h);
+  holes_tell_when_much(h);
   return true;
-}
-
-/* Purging. */
-
-/* The whole kernel pages inside a hole, behind its links. */
-static fh_os_part inside_of(fh_chunk *c) {
-  return fh_os_pages_within((char *)c + sizeof(big_hole), (char *)chunk_next(c));
-}
-
-/* A hole of the list with the dirtiest: the fewest parts for the most memory. */
-static big_hole *dirtiest(const fh_chunks *h) {
-  for (unsigned i = FH_DIRTY_LISTS; i-- != 0;) {
-    if (h->dirty[i].next != NULL) {
-      return (big_hole *)(void *)((char *)h->dirty[i].next - offsetof(big_hole, dirty));
-    }
-  }
-  return NULL;
-}
-
-/* Takes what is dirty off its list. Where no page of the kernel's lies inside there is nothing to purge. */
-static unsigned gather_dirtiest(fh_chunks *h, uint64_t target, big_hole **holes, fh_os_part *parts) {
-  unsigned count = 0;
-  while (h->dirty_units > target && count < FH_OS_PARTS) {
-    big_hole *big = dirtiest(h);
-    fh_hole_leave(&big->dirty);
-    h->dirty_units -= big->units;
-    holes[count] = big;
-    parts[count] = inside_of((fh_chunk *)big);
-    if (parts[count].bytes != 0) {
-      count++;
-    } else {
-      big->units = 0;
-    }
-  }
-  return count;
-}
-
-/* By one call. False: the kernel refused some of it. */
-static bool purge_some(fh_chunks *h, uint64_t target) {
-  big_hole *holes[FH_OS_PARTS];
-  fh_os_part parts[FH_OS_PARTS];
-  unsigned count = gather_dirtiest(h, target, holes, parts);
-  unsigned done = count == 0 ? 0 : fh_os_purge_parts(parts, count);
-  for (unsigned i = 0; i < count; i++) {
-    if (i < done) {
-      forget_ahead(h, parts[i].at, (char *)parts[i].at + parts[i].bytes);
-      holes[i]->units = 0;
-    } else {
-      fh_hole_push(dirty_list(h, holes[i]->units), &holes[i]->dirty);
-      h->dirty_units += holes[i]->units;
-    }
-  }
-  return done == count;
-}
-
-static size_t purge_to(fh_chunks *h, uint64_t target) {
-  size_t before = (size_t)h->dirty_units;
-  close_open(h);
-  while (h->dirty_units > target && purge_some(h, target)) {
-  }
-  return (before - (size_t)h->dirty_units) * FH_UNIT;
-}
-
-/* Counting what waits in quick lists. */
-static uint64_t live_units(const fh_chunks *h) { return h->total_bytes / FH_UNIT - h->free_units; }
-
-static uint64_t dirty_bytes(const fh_chunks *h) { return h->dirty_units * FH_UNIT; }
-
-/* Dirty bytes that may stay in any case. */
-static uint64_t base(const fh_chunks *h) { return FH_CHUNK_RETAIN + live_units(h) * FH_UNIT / 16; }
-
-/* Where `most` dirty bytes, and what may stay beside them, are not enough, what is dirty is purged down to 1 / `part`
- * of what may stay. */
-static fh_noinline void purge_surplus(fh_chunks *h, uint64_t most, unsigned part) {
-  if (!fh_budget_widen(&h->budget, dirty_bytes(h), most, FH_CHUNK_WIDEN)) {
-    fh_budget_purged(&h->budget, purge_to(h, (most + fh_budget_beside(&h->budget)) / part / FH_UNIT));
-  }
-}
-
-static void keep_budget(fh_chunks *h) {
-  if (dirty_bytes(h) > base(h) + fh_budget_beside(&h->budget)) {
-    purge_surplus(h, base(h), 2);
-  }
 }
 
 /* Coalescing. */
@@ -299,7 +113,7 @@ static void coalesce(fh_chunks *h, fh_chunk *c) {
   if (!stretch_drop(h, &now)) {
     hole_put(h, &now, open);
     if (now.length >= FH_BIG_UNITS) {
-      keep_budget(h);
+      holes_keep_budget(h);
     }
   }
 }
@@ -366,8 +180,8 @@ static void shrink(fh_chunks *h) {
   quick_flush_all(h);
   fh_cache_flush(h->heap);
   fh_sparse_shrink(h->heap);
-  purge_surplus(h, FH_CHUNK_RETAIN / 8, 1);
-  tell_big(h);
+  fh_holes_purge_surplus(h, FH_CHUNK_RETAIN / 8, 1);
+  fh_holes_tell(h);
   fh_pages_narrow();
   learn_patience(h);
   h->mark_units = used_units(h);
@@ -436,11 +250,11 @@ static void hole_use(fh_chunks *h, fh_chunk *c, uint64_t units) {
   if (rest < FH_SPLIT_LEAST) {
     chunk_write(c, was.length, was.before, CHUNK_USED);
     chunk_tell(chunk_at(c, (int64_t)was.length), was.length, false);
-    tell_when_much(h);
+    holes_tell_when_much(h);
     return;
   }
   dirty = dirty <= ahead ? ahead - fh_min(ahead, units) : dirty; /* else nobody knows where it lies */
-  close_open(h);
+  fh_holes_close(h);
   hole_put(h, &(hole_state){chunk_at(c, (int64_t)units), rest, units, fh_min(dirty, rest), was.flags}, true);
   chunk_write(c, units, was.before, CHUNK_USED);
 }
@@ -609,11 +423,11 @@ bool fh_chunk_resize(fh_chunks *h, void *user, size_t bytes) {
 
 size_t fh_chunk_settle(fh_chunks *h) {
   quick_flush_all(h);
-  tell_big(h);
+  fh_holes_tell(h);
   return (size_t)dirty_bytes(h);
 }
 
 size_t fh_chunk_trim(fh_chunks *h) {
   quick_flush_all(h);
-  return purge_to(h, 0);
+  return fh_holes_purge(h, 0);
 }

@@ -11,7 +11,8 @@
  *
  * Chunks of up to FH_QUICK_MAX bytes are cut to the lengths of classes at most 1/32 apart, and one that is given back
  * waits in the quick list of its class (heap/quick.h). When all lists together hold too much, some are coalesced with
- * their neighbours and what comes out is indexed by length (fit/bins.h). Big holes have their pages purged under a
+ * their neighbours and what comes out is indexed by length (fit/bins.h), but for the rest of the last split, which is
+ * open (heap/chunk_holes.h). Big holes have their pages purged under a
  * budget of their own. Nothing here is locked: a heap is used by its thread alone. */
 #ifndef FH_HEAP_CHUNK_H
 #define FH_HEAP_CHUNK_H

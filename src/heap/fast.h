@@ -2,7 +2,8 @@
  *
  *   fh_fast_malloc -> fh_malloc_medium -> fh_malloc_slow -> fh_slab_take | fh_chunk_take | fh_large_take
  *   fh_fast_free   -> fh_cache_overflow      (the thread cache of the class is full)
- *                  -> fh_free_found  -> fh_quick_give | fh_remote_note       (a chunk, or another thread's)
+ *                  -> fh_free_found  -> fh_quick_give -> fh_chunk_give_slow  (a chunk)
+ *                                    -> fh_remote_note                       (another thread's)
  *                  -> fh_free_slow   -> fh_block_give | fh_remote_give | fh_pages_give
  *
  * A thread cache is a list of free slots of one class, whatever slabs they lie in: what was freed last is taken first,

@@ -43,7 +43,8 @@ typedef enum fh_slab_state {
   FH_SLAB_WATCHED,
   FH_SLAB_SPARSE,
   FH_SLAB_QUARTER,
-  FH_SLAB_FULL = FH_SLAB_QUARTER + 4 /* on none; what is before it counts the lists */
+  FH_SLAB_HALF = FH_SLAB_QUARTER + 2, /* from here on more than half of it is used */
+  FH_SLAB_FULL = FH_SLAB_QUARTER + 4  /* on none; what is before it counts the lists */
 } fh_slab_state;
 
 /* The free slots of one class that a thread has at hand: taken out of their slabs, not in the program's hands. `room`
@@ -197,7 +198,6 @@ void fh_orphans_unlock(void);
 void fh_orphans_reset_lock(void);
 
 /* Any block of any heap (blocks.c). */
-void *fh_block_take(fh_heap *, size_t bytes, size_t *unzeroed);
 void fh_block_give(fh_heap *, const char *call, fh_span *, void *pointer); /* slab or chunk of this heap */
 size_t fh_block_usable(const char *call, const void *pointer);
 

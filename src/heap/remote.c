@@ -211,12 +211,8 @@ static unsigned take_in(fh_heap *heap) {
   return count;
 }
 
-/* Sequentially consistent, with the state of an orphan: either the thread that posts sees the state, or who sets it
- * sees what was posted. */
-static bool inbox_is_empty(fh_heap *heap) { return __atomic_load_n(&heap->inbox, __ATOMIC_SEQ_CST) == NULL; }
-
 static void **inbox_empty(fh_heap *heap) {
-  if (inbox_is_empty(heap)) {
+  if (!fh_remote_posted(heap)) {
     return NULL;
   }
   fh_sleeper_looks(heap);
@@ -233,7 +229,6 @@ void fh_remote_take_in(fh_heap *heap) {
     }
   } else if (heap->taken_in == NULL) {
     heap->taken_in = inbox_empty(heap);
-    heap->quantum = FH_REMOTE_QUANTUM;
   }
   while (done < heap->quantum && heap->taken_in != NULL) {
     done += take_in(heap);

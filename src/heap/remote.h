@@ -20,12 +20,14 @@ enum {
   FH_NODE_COUNT = 15, /* the bits of their number; blocks are aligned to 16 */
 };
 
-/* Frees some of what others have posted, on a slow path: mostly there is nothing. Sequentially consistent, with the
- * state of an orphan: either the thread that posts sees the state, or its owner sees what was posted. */
+/* Sequentially consistent, with the state of an orphan: either the thread that posts sees the state, or who sets it
+ * sees what was posted. */
+fh_inline bool fh_remote_posted(fh_heap *heap) { return __atomic_load_n(&heap->inbox, __ATOMIC_SEQ_CST) != NULL; }
+
+/* Frees some of what others have sent. Every slow path asks, and mostly there is nothing. */
 void fh_remote_take_in(fh_heap *);
 fh_inline void fh_remote_some(fh_heap *heap) {
-  bool posted = __atomic_load_n(&heap->inbox, __ATOMIC_SEQ_CST) != NULL;
-  if (fh_unlikely(posted || heap->taken_in != NULL || fh_sleeper_any(heap))) {
+  if (fh_unlikely(fh_remote_posted(heap) || heap->taken_in != NULL || fh_sleeper_any(heap))) {
     fh_remote_take_in(heap);
   }
 }

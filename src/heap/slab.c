@@ -30,8 +30,8 @@ enum { LEFT_SHARE = 32 };
 /* Bytes of free slots in a slab of that state, about, where less than half of it is free. */
 static size_t left_in(unsigned state) {
   switch (state) {
-    case FH_SLAB_QUARTER + 3: return FH_PAGE_SIZE / 8;
-    case FH_SLAB_QUARTER + 2: return FH_PAGE_SIZE * 3 / 8;
+    case FH_SLAB_HALF + 1: return FH_PAGE_SIZE / 8;
+    case FH_SLAB_HALF: return FH_PAGE_SIZE * 3 / 8;
     default: return 0;
   }
 }
@@ -285,9 +285,9 @@ static void *take_slab(fh_heap *heap, fh_span *slab, unsigned *count) {
   return first;
 }
 
-/* Of the fullest slab of the quarters from `least` to `most`. */
-static void *take_quarter(fh_heap *heap, unsigned class, unsigned least, unsigned most, unsigned *count) {
-  for (unsigned state = most + 1; state-- != least;) {
+/* Of the fullest slab in a state from `least` to the one before `end`; NULL: there is none. */
+static void *take_fullest(fh_heap *heap, unsigned class, unsigned least, unsigned end, unsigned *count) {
+  for (unsigned state = end; state-- != least;) {
     fh_span *slab = fh_slab_first(heap, class, (fh_slab_state)state);
     if (slab != NULL) {
       return take_slab(heap, slab, count);
@@ -301,15 +301,15 @@ static void *take_quarter(fh_heap *heap, unsigned class, unsigned least, unsigne
  * neither it nor what was there before is ever side by side again. So they are left until there are many of them, or
  * no other memory. */
 static void *take_left(fh_heap *heap, unsigned class, unsigned *count) {
-  return take_quarter(heap, class, FH_SLAB_QUARTER + 2, FH_SLAB_QUARTER + 3, count);
+  return take_fullest(heap, class, FH_SLAB_HALF, FH_SLAB_FULL, count);
 }
 
 static void *take_partial(fh_heap *heap, unsigned class, unsigned *count) {
-  void *first = take_quarter(heap, class, FH_SLAB_SPARSE, FH_SLAB_QUARTER + 1, count);
+  void *first = take_fullest(heap, class, FH_SLAB_SPARSE, FH_SLAB_HALF, count);
   if (first == NULL && heap->slabs_left >= heap->slab_count * (FH_PAGE_SIZE / LEFT_SHARE)) {
     first = take_left(heap, class, count);
   }
-  return first != NULL ? first : take_quarter(heap, class, FH_SLAB_WATCHED, FH_SLAB_WATCHED, count);
+  return first != NULL ? first : take_fullest(heap, class, FH_SLAB_WATCHED, FH_SLAB_SPARSE, count);
 }
 
 /* What the growing slab has gathered since it was taken or listed, before memory is taken that was never touched. */
