@@ -2,13 +2,12 @@
 machine that is noisy, or slow at page faults, counts the same. With the loop's own 5 to 20; without the kernel's."""
 import re
 import subprocess
-import tempfile
 
 import measure
 import show
 
 CALLS = 20000
-LONGEST = 300  # seconds: snmalloc does not end under valgrind in some programs
+LONGEST = 300  # seconds of one run: some allocators do not end, or start, under valgrind
 
 
 def arguments():
@@ -27,21 +26,15 @@ def patterns(only):
 
 
 def count(command, library):
-    """Instructions a pair; none where the program did not end."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = f"{folder}/out"
-        valgrind = ["valgrind", "--tool=callgrind", "--toggle-collect=measured", f"--callgrind-out-file={out}"]
-        preload = [f"LD_PRELOAD={library}"] if library else []
-        try:
-            done = subprocess.run(["env", *preload, *valgrind, measure.OUT / "calls", *map(str, command)],
-                                  capture_output=True, text=True, timeout=LONGEST)
-        except subprocess.TimeoutExpired:
-            return {}
-        calls = re.search(r"RESULT calls=(\d+)", done.stdout)
-        if done.returncode != 0 or not calls:
-            return {}
-        total = re.search(r"^(?:summary|totals): (\d+)", open(out, encoding="utf-8").read(), re.M)
-        return {"insn": int(total[1]) / int(calls[1])}
+    """Instructions a pair; none where the program did not end well under valgrind, which is said."""
+    try:
+        out, printed = measure.callgrind(library, measure.OUT, measure.OUT / "calls", *map(str, command),
+                                         flags=["--toggle-collect=measured"], longest=LONGEST)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as failed:
+        why = f"did not end in {LONGEST} s" if isinstance(failed, subprocess.TimeoutExpired) else f"ended with {failed.returncode}"
+        measure.leave_out(f"{command[0]} under '{library or 'glibc'}'", f"under valgrind it {why}")
+        return {}
+    return {"insn": measure.collected(out) / int(re.search(r"RESULT calls=(\d+)", printed)[1])}
 
 
 def cell(row, base):
@@ -55,12 +48,12 @@ def main():
     measure.compile_program("calls/calls.c", measure.OUT)
     libraries = measure.allocators(options)
     names = list(libraries)
+    if "freehold" not in names:
+        raise SystemExit("bench: freehold was left out: there is nothing to compare")
     jobs = {name: (name, options.calls) for name in patterns(options.only)}
     show.header(libraries, options.rounds)
     runs = measure.rounds_of(jobs, libraries, options.rounds, count)
     found = {key: measure.medians_of(rows) if all(rows) else {} for key, rows in runs.items()}
-    if "freehold" not in names:
-        raise SystemExit("bench: freehold was left out: there is nothing to compare")
     base = "freehold"
     counted = [job for job in jobs if found[job, base]]
 

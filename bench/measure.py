@@ -144,24 +144,29 @@ def starts(libraries):
     return {name: found["tiny", name] for name in libraries}
 
 
-def callgrind(library, folder, *command):
+def callgrind(library, folder, *command, flags=(), longest=None):
+    """Its output file, and what the program printed; `longest` is in seconds."""
     out = folder / "callgrind.out"
     env = dict(os.environ, LD_PRELOAD=library)
-    subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *command], env=env,
-                   capture_output=True, check=True)
-    return out
+    done = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *flags, *command], env=env,
+                          capture_output=True, text=True, check=True, timeout=longest)
+    return out, done.stdout
+
+
+def collected(out):
+    """Instructions, by such a file."""
+    return int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.M)[1])
 
 
 def instructions(workload, library):
     """Of the whole short run."""
-    out = callgrind(library, OUT, OUT / "short" / workload)
-    return int(re.search(r"^(?:summary|totals): (\d+)", out.read_text(), re.M)[1])
+    return collected(callgrind(library, OUT, OUT / "short" / workload)[0])
 
 
 def pair_instructions(library=FREEHOLD, folder=OUT):
     """Of one malloc(16) and free in the two functions themselves: linkage stubs apart. The folder has the program."""
     rounds = 100000
-    out = callgrind(library, folder, folder / "pair", str(rounds))
+    out, _ = callgrind(library, folder, folder / "pair", str(rounds))
     text = subprocess.run(["callgrind_annotate", "--threshold=100", out], capture_output=True, text=True, check=True).stdout
     rows = re.findall(r"^\s*([\d,]+) .*src/\S+:(?:malloc|free)\b", text, re.M)
     if not rows:

@@ -37,7 +37,7 @@ def header(libraries, rounds):
 
 def table(title, rows, names, cell, means=None):
     """A row a workload; a cell is text. `means` gives the closing row."""
-    width = max(14, *(len(row) for row in rows))
+    width = max([14, *map(len, rows)])
     print(f"\n{title}\n{'':{width}}" + "".join(f"{name:>15}" for name in names))
     for row in rows:
         print(f"{row:{width}}" + "".join(f"{cell(row, name):>15}" for name in names))

@@ -1,8 +1,8 @@
 /* Patterns of calls whose instructions are counted (bench/calls.py), each a loop that a program might have:
  *
- *   calls PATTERN ROUNDS     callgrind collects within measured() only
- *
- * The first rounds are not counted: a heap is to have settled. */
+ *   calls                    names the patterns
+ *   calls PATTERN CALLS      runs so many pairs twice; callgrind collects within measured(), the second time: a heap is
+ *                            to have settled */
 #include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
