@@ -196,27 +196,40 @@ static fh_span *slab_of_cached(const fh_heap *heap, unsigned class, const void *
   return slab;
 }
 
-/* Neighbours in the list that are of one slab go back together: what was made in a row is often freed in a row. A list
- * that holds a slot twice is a ring, and leads back to a slot that was marked (Brent, 1980). The fast path of free
- * found the slab of each, and did not look where in it. */
+/* The slots at the head of a list that are of one slab: what was made in a row is often freed in a row. `count` at
+ * most; *last is the last of them. A list that holds a slot twice is a ring, and leads back to a slot that was marked:
+ * the first, and then each that is twice as far down as the one before (Brent, 1980). The fast path of free found the
+ * slab of each, and did not look where in it. */
+fh_inline unsigned run_of(const fh_span *slab, void *first, unsigned count, void **last) {
+  const void *mark = first;
+  void *at = first, *next = *(void **)first;
+  unsigned run = 1, stop = 2;
+  fh_slot_check("free", slab, first);
+  while (run != count && ((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE) {
+    if (fh_unlikely(next == mark)) {
+      fh_freed_twice(next);
+    }
+    at = next;
+    fh_slot_check("free", slab, at);
+    next = *(void **)at;
+    if (++run == stop) {
+      mark = at;
+      stop = 2 * stop;
+    }
+  }
+  *last = at;
+  return run;
+}
+
 void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count) {
-  const void *mark = NULL;
   heap->slabs[class].out -= count;
   while (count != 0) {
     fh_span *slab = slab_of_cached(heap, class, first);
-    void *last = first, *next = *(void **)first;
-    int run = 1;
-    fh_slot_check("free", slab, first);
-    for (; --count != 0 && ((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE; run++) {
-      if (fh_unlikely(next == mark)) {
-        fh_freed_twice(next);
-      }
-      mark = (count & (count - 1)) == 0 ? next : mark;
-      fh_slot_check("free", slab, next);
-      last = next;
-      next = *(void **)last;
-    }
-    fh_slab_splice(heap, slab, first, last, run);
+    void *last;
+    unsigned run = run_of(slab, first, count, &last);
+    void *next = *(void **)last;
+    fh_slab_splice(heap, slab, first, last, (int)run);
+    count -= run;
     if (fh_unlikely(next == NULL && count != 0)) {
       fh_freed_twice(last); /* it led on to the others, until its slab got it for the first time */
     }
