@@ -124,8 +124,9 @@ static void coalesce(fh_chunks *h, fh_chunk *c) {
  * when there is no room. Never many in one call: somebody waits for it. docs/decisions/0004. */
 
 enum {
-  QUICK_SHARE = 2, /* part of what is used */
-  QUICK_NEAR = 3,  /* classes that a request may look at, its own first */
+  QUICK_SHARE = 8,                   /* part of what is used */
+  QUICK_SMALL = (1 << 20) / FH_UNIT, /* and all that is used beyond it */
+  QUICK_NEAR = 3,                    /* classes that a request may look at, its own first */
   QUICK_NEAR_USED = (32 << 20) / FH_UNIT,
   QUICK_ROUND = 4, /* slow calls from one look at what waits to the next */
   QUICK_BATCH = 2, /* chunks coalesced in one call */
@@ -160,7 +161,8 @@ static uint64_t used_units(const fh_chunks *h) { return live_units(h) - quick_ho
  * more chunks of each class anyway. */
 static void quick_set_limit(fh_chunks *h) {
   uint64_t used = used_units(h);
-  int64_t limit = (int64_t)(FH_QUICK_LEAST / FH_UNIT + fh_min((size_t)(used / QUICK_SHARE), FH_QUICK_MORE / FH_UNIT));
+  uint64_t more = used / QUICK_SHARE + (used > QUICK_SMALL ? used - QUICK_SMALL : 0);
+  int64_t limit = (int64_t)(FH_QUICK_LEAST / FH_UNIT + fh_min((size_t)more, FH_QUICK_MORE / FH_UNIT));
   h->quick_room += limit - h->quick_limit;
   h->quick_limit = limit;
   h->quick_near = used < QUICK_NEAR_USED ? ((uint64_t)1 << QUICK_NEAR) - 1 : 1;

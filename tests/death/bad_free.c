@@ -46,6 +46,22 @@ static void free_slot_twice_with_one_between(void) {
   fh_trim(0);
 }
 
+/* All of one slab, and with another on top: the list leads back to what is not its first. */
+static void free_slot_twice_below_another(void) {
+  static char *slots[3000];
+  for (unsigned i = 0; i < 3000; i++) {
+    slots[i] = fh_malloc(32);
+  }
+  fh_trim(0);
+  pointer = slots[1000];
+  for (unsigned i = 0; i < 13; i++) {
+    fh_free(slots[1000 + i]);
+  }
+  fh_free(pointer);
+  fh_free(slots[1013]);
+  fh_trim(0);
+}
+
 /* The END of a stretch has a head, and what would be its memory is the first byte of the next stretch. */
 static void free_end_of_stretch(void) {
   enum { BYTES = 3000 };
@@ -205,6 +221,7 @@ DEATH(free_inside_large, "free", "not the start of an allocation")
 DEATH(free_inside_chunk, "free", "not the start of an allocation, or its header was overwritten")
 DEATH(free_slot_twice, "free", "freed already (double free)")
 DEATH(free_slot_twice_with_one_between, "free", "freed already (double free)")
+DEATH(free_slot_twice_below_another, "free", "freed already (double free)")
 DEATH(free_end_of_stretch, "free", "not the start of an allocation, or its header was overwritten")
 DEATH(free_chunk_twice, "free", "freed already (double free)")
 DEATH(free_merged_chunk_twice, "free", "freed already (double free)")
@@ -235,6 +252,7 @@ int main(void) {
       cmocka_unit_test(test_write_past_short_end),
       cmocka_unit_test(test_realloc_foreign),
       cmocka_unit_test(test_free_slot_twice_with_one_between),
+      cmocka_unit_test(test_free_slot_twice_below_another),
       cmocka_unit_test(test_free_end_of_stretch),
       cmocka_unit_test(test_write_past_end_before_quick),
       cmocka_unit_test(test_free_inside_anothers_slot),

@@ -358,6 +358,28 @@ static void large_heaps_are_exact(void **state) {
   check_empty(h);
 }
 
+/* What waits there is memory that a small program would not have touched. */
+static void small_heaps_keep_little(void **state) {
+  enum { COUNT = 200 };
+  static char *users[COUNT];
+  fh_chunks *h = mine();
+  uint64_t live = 0;
+  (void)state;
+  for (size_t i = 0; i < COUNT; i++) {
+    users[i] = take(h, 1100 + i % 90 * 20);
+    live += fh_chunk_usable(users[i]) + FH_CHUNK_HEAD;
+  }
+  for (size_t i = 0; i < COUNT; i += 2) {
+    give(h, users[i]);
+  }
+  walk(h);
+  assert_in_range(bytes_of_state(FH_CHUNK_QUICK), 1, (16u << 10) + live / 8);
+  for (size_t i = 1; i < COUNT; i += 2) {
+    give(h, users[i]);
+  }
+  check_empty(h);
+}
+
 static void quick_lists_are_bounded(void **state) {
   enum { COUNT = 3000 };
   static char *users[COUNT];
@@ -872,6 +894,7 @@ int main(void) {
       cmocka_unit_test(quick_lists_serve_near_lengths),
       cmocka_unit_test(large_heaps_are_exact),
       cmocka_unit_test(quick_lists_are_bounded),
+      cmocka_unit_test(small_heaps_keep_little),
       cmocka_unit_test(other_lengths_are_not_quick),
       cmocka_unit_test(grows_into_a_hole),
       cmocka_unit_test(shrinks_in_place),

@@ -105,7 +105,7 @@ static void what_keeps_it(void **state) {
   fh_trim(0);
   fh_retained a = now_kept();
   char *large = memset(fh_malloc(1 << 20), 1, 1 << 20);
-  char *chunk = memset(fh_malloc(100000), 1, 100000), *quick = memset(fh_malloc(30000), 1, 30000);
+  char *chunk = memset(fh_malloc(100000), 1, 100000), *quick = memset(fh_malloc(14000), 1, 14000);
   char *behind = fh_malloc(2000);
   fh_free(large);
   fh_retained b = now_kept();
@@ -117,7 +117,7 @@ static void what_keeps_it(void **state) {
   fh_free(quick);
   fh_free(behind);
   fh_retained d = now_kept();
-  assert_true(d.kept[FH_KEPT_QUICK] >= c.kept[FH_KEPT_QUICK] + (30000 < page ? 0 : 30000 - 2 * page));
+  assert_true(d.kept[FH_KEPT_QUICK] >= c.kept[FH_KEPT_QUICK] + (14000 < 2 * page ? 0 : 14000 - 2 * page));
   fh_trim(0);
 }
 
