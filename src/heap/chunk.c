@@ -163,6 +163,9 @@ static void quick_set_limit(fh_chunks *h) {
   uint64_t used = used_units(h);
   uint64_t more = used / QUICK_SHARE + (used > QUICK_SMALL ? used - QUICK_SMALL : 0);
   int64_t limit = (int64_t)(FH_QUICK_LEAST / FH_UNIT + fh_min((size_t)more, FH_QUICK_MORE / FH_UNIT));
+  if (quick_holds(h) == 0 && limit < FH_QUICK_LONGEST) {
+    limit = FH_QUICK_LONGEST; /* a program that takes one block again and again */
+  }
   h->quick_room += limit - h->quick_limit;
   h->quick_limit = limit;
   h->quick_near = used < QUICK_NEAR_USED ? ((uint64_t)1 << QUICK_NEAR) - 1 : 1;

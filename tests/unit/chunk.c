@@ -380,6 +380,19 @@ static void small_heaps_keep_little(void **state) {
   check_empty(h);
 }
 
+/* However long it is, and however small the heap. */
+static void one_block_waits(void **state) {
+  (void)state;
+  fh_chunks *h = mine();
+  char *block = take(h, FH_QUICK_MAX);
+  give(h, block);
+  walk(h);
+  assert_int_equal(find(block)->state, FH_CHUNK_QUICK);
+  assert_ptr_equal(take(h, FH_QUICK_MAX), block);
+  give(h, block);
+  check_empty(h);
+}
+
 static void quick_lists_are_bounded(void **state) {
   enum { COUNT = 3000 };
   static char *users[COUNT];
@@ -895,6 +908,7 @@ int main(void) {
       cmocka_unit_test(large_heaps_are_exact),
       cmocka_unit_test(quick_lists_are_bounded),
       cmocka_unit_test(small_heaps_keep_little),
+      cmocka_unit_test(one_block_waits),
       cmocka_unit_test(other_lengths_are_not_quick),
       cmocka_unit_test(grows_into_a_hole),
       cmocka_unit_test(shrinks_in_place),
