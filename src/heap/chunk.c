@@ -157,8 +157,9 @@ static uint64_t quick_holds(const fh_chunks *h) { return (uint64_t)(h->quick_lim
 /* In the hands of the program. */
 static uint64_t used_units(const fh_chunks *h) { return live_units(h) - quick_holds(h); }
 
-/* A longer chunk than was asked for saves a split, at the cost of its surplus: that adds up in large heaps, which have
- * more chunks of each class anyway. */
+/* What waits in a small heap makes it go on into memory that it would not have touched. A longer chunk than was asked
+ * for saves a split, at the cost of its surplus: that adds up in large heaps, which have more chunks of each class
+ * anyway. */
 static void quick_set_limit(fh_chunks *h) {
   uint64_t used = used_units(h);
   uint64_t more = used / QUICK_SHARE + (used > QUICK_SMALL ? used - QUICK_SMALL : 0);
