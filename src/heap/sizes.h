@@ -37,6 +37,11 @@ fh_inline bool fh_class_divides(unsigned class, size_t offset) {
   return (uint32_t)offset * inverse < inverse;
 }
 
+/* How often, where it does. */
+fh_inline unsigned fh_class_quotient(unsigned class, size_t offset) {
+  return (unsigned)((uint64_t)offset * fh_classes[class].inverse >> 32);
+}
+
 /* bytes <= FH_SLAB_MAX */
 fh_inline unsigned fh_class_of(size_t bytes) {
   unsigned grains = (unsigned)((bytes + 15) >> 4);

@@ -199,12 +199,9 @@ static fh_span *slab_of_cached(const fh_heap *heap, unsigned class, const void *
 enum { RUN_MOST = 64 /* slots: a flush brings hundreds, and each may be looked for among all before it */ };
 
 /* Which of its slab's slots it is. The fast path of free found the slab, and did not look where in it. */
-fh_inline unsigned index_of(const void *slot, unsigned class) {
-  uint64_t product = (uint64_t)((uintptr_t)slot & (FH_PAGE_SIZE - 1)) * fh_classes[class].inverse;
-  if (fh_unlikely((uint32_t)product >= fh_classes[class].inverse)) {
-    fh_fatal("free", slot, "not the start of an allocation");
-  }
-  return (unsigned)(product >> 32);
+fh_inline unsigned index_of(const fh_span *slab, const void *slot) {
+  fh_slot_check("free", slab, slot);
+  return fh_class_quotient(slab->class, (uintptr_t)slot & (FH_PAGE_SIZE - 1));
 }
 
 /* `slot` follows the run from first to last: it is not to be in it. */
@@ -222,13 +219,13 @@ static fh_noinline void look_for(const void *slot, const void *first, const void
 /* The slots at the head of a list that are of one slab: what was made in a row is often freed in a row. `count` at
  * most; *last is the last of them. One that is in the list twice is in a set that was seen: of 64 bits, so another with
  * the same bit is looked for one by one. */
-fh_inline unsigned run_of(unsigned class, void *first, unsigned count, void **last) {
-  uint64_t seen = UINT64_C(1) << index_of(first, class) % 64;
+fh_inline unsigned run_of(const fh_span *slab, void *first, unsigned count, void **last) {
+  uint64_t seen = UINT64_C(1) << index_of(slab, first) % 64;
   void *at = first, *next = *(void **)first;
   unsigned run = 1;
   for (; run != count && ((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE; run++) {
     uint64_t before = seen;
-    seen |= UINT64_C(1) << index_of(next, class) % 64;
+    seen |= UINT64_C(1) << index_of(slab, next) % 64;
     if (fh_unlikely(seen == before)) {
       look_for(next, first, at);
     }
@@ -244,7 +241,7 @@ void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count)
   while (count != 0) {
     fh_span *slab = slab_of_cached(heap, class, first);
     void *last;
-    unsigned run = run_of(class, first, (unsigned)fh_min(count, RUN_MOST), &last);
+    unsigned run = run_of(slab, first, (unsigned)fh_min(count, RUN_MOST), &last);
     void *next = *(void **)last;
     fh_slab_splice(heap, slab, first, last, (int)run);
     count -= run;

@@ -358,17 +358,23 @@ static void large_heaps_are_exact(void **state) {
   check_empty(h);
 }
 
+/* 90 lengths in turn; bytes of them all, heads included. */
+static uint64_t take_many(fh_chunks *h, char **users, size_t count, size_t least) {
+  uint64_t live = 0;
+  for (size_t i = 0; i < count; i++) {
+    users[i] = take(h, least + i % 90 * 20);
+    live += fh_chunk_usable(users[i]) + FH_CHUNK_HEAD;
+  }
+  return live;
+}
+
 /* What waits there is memory that a small program would not have touched. */
 static void small_heaps_keep_little(void **state) {
   enum { COUNT = 200 };
   static char *users[COUNT];
   fh_chunks *h = mine();
-  uint64_t live = 0;
   (void)state;
-  for (size_t i = 0; i < COUNT; i++) {
-    users[i] = take(h, 1100 + i % 90 * 20);
-    live += fh_chunk_usable(users[i]) + FH_CHUNK_HEAD;
-  }
+  uint64_t live = take_many(h, users, COUNT, 1100);
   for (size_t i = 0; i < COUNT; i += 2) {
     give(h, users[i]);
   }
@@ -397,12 +403,8 @@ static void quick_lists_are_bounded(void **state) {
   enum { COUNT = 3000 };
   static char *users[COUNT];
   fh_chunks *h = mine();
-  uint64_t live = 0;
   (void)state;
-  for (size_t i = 0; i < COUNT; i++) {
-    users[i] = take(h, 100 + i % 90 * 20);
-    live += fh_chunk_usable(users[i]) + FH_CHUNK_HEAD;
-  }
+  uint64_t live = take_many(h, users, COUNT, 100);
   for (size_t i = 0; i < COUNT; i++) {
     give(h, users[i]);
     if (i % 500 == 0) {

@@ -80,6 +80,7 @@ static void starts_of_slots_are_known(void **state) {
   for (unsigned class = 1; class < FH_CLASSES; class ++) {
     for (size_t offset = 0; offset < FH_PAGE_SIZE; offset++) {
       assert_int_equal(fh_class_divides(class, offset), offset % fh_class_bytes(class) == 0);
+      assert_int_equal(fh_class_quotient(class, offset), offset / fh_class_bytes(class));
     }
   }
 }
