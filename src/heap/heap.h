@@ -6,6 +6,7 @@
 #include "heap/budget.h"
 #include "heap/chunk.h"
 #include "heap/sizes.h"
+#include "heap/slotmap.h"
 
 #if FREEHOLD_TINY
 #define FH_STRETCH_LEAST ((size_t)192 << 10)
@@ -36,15 +37,14 @@
 #define FH_REMOTE_QUANTUM 1u /* messages that one call frees at first: in effect one node (heap/remote.h) */
 
 enum { FH_REMOTE_SLOTS = 32 /* batches at a time */ };
-enum { FH_NOTE_BLOCKS = 16 /* notes for 70 GiB of slabs of one heap */ };
 
 /* Which list a slab is on (slab.c). */
 typedef enum fh_slab_state {
   FH_SLAB_WATCHED,
+  FH_SLAB_DUE, /* watched, and some of it could be purged */
   FH_SLAB_SPARSE,
   FH_SLAB_QUARTER,
-  FH_SLAB_HALF = FH_SLAB_QUARTER + 2, /* from here on more than half of it is used */
-  FH_SLAB_FULL = FH_SLAB_QUARTER + 4  /* on none; what is before it counts the lists */
+  FH_SLAB_FULL = FH_SLAB_QUARTER + 4 /* on none; what is before it counts the lists */
 } fh_slab_state;
 
 /* The free slots of one class that a thread has at hand: taken out of their slabs, not in the program's hands. `room`
@@ -54,14 +54,15 @@ typedef struct fh_cache {
   int32_t room, limit;
 } fh_cache;
 
-/* Slabs of one class by state. Of those that are at least half free the fullest serves first, so that the emptiest can
- * go; the others are left for a while (docs/decisions/0009). Each list is a queue, closed to a ring through its head:
- * the slab that waited longest has gathered most free slots. */
+/* Slabs of one class by state. The fullest serves first, so that the emptiest can go. Each list is a queue, closed to a
+ * ring through its head: the slab that waited longest has gathered most free slots. */
 typedef struct fh_slabs {
   fh_hole partial[FH_SLAB_FULL];
+  fh_span *serving; /* the one that the cache takes from; NULL: none that has more */
   fh_span *growing; /* the one that has slots not carved yet; NULL: none */
-  size_t count;     /* slabs of this class */
   size_t out;       /* slots that are free in no slab: with the program, in the cache, on their way home */
+  uint32_t count;   /* slabs of this class */
+  uint32_t listed;  /* a bit for each list that is not empty */
 } fh_slabs;
 
 /* Frees for one other heap (heap/remote.h): 64 bytes, so that its place is a shift. */
@@ -86,17 +87,15 @@ typedef struct fh_sorted {
   void *loose;                /* the first of a list */
   uint64_t dirty;             /* bytes of it that could be purged, and were not */
   uint32_t gone[FH_CLASSES];  /* slabs that went back whole, and are in the counts of the heap still */
+  fh_slotmap *maps;           /* theirs */
 } fh_sorted;
 
 /* Slabs of which few slots are used (heap/sparse.h). */
 typedef struct fh_sparse {
-  size_t count;                /* sparse slabs that are not watched */
-  fh_hole due, spare;          /* heads of lists: notes of watched slabs that could be purged in part, and of none */
-  size_t due_bytes;            /* that could be purged */
-  unsigned class;              /* of the slab that was watched last */
-  unsigned watched;            /* slabs */
-  unsigned carved;             /* notes that are in use or spare */
-  void *notes[FH_NOTE_BLOCKS]; /* block i: FH_META_PAGE << i, NULL: not needed yet */
+  size_t count;              /* sparse slabs that are not watched */
+  size_t watched;            /* slabs */
+  size_t due_bytes;          /* that could be purged */
+  unsigned class, due_class; /* where the next to be watched, and to be purged, is looked for first */
   fh_budget budget;
 } fh_sparse;
 
@@ -105,7 +104,8 @@ enum { FH_HEAP_LIVE = 0, FH_HEAP_ORPHAN, FH_HEAP_LOST /* its thread was not copi
 /* Laid out for threads that do little: what every heap writes fills the first page of the kernel's, and the rest is
  * touched by the classes and lengths that are used, and by frees into other heaps.
  *
- *   | caches | counts | what others write | sorted, sparse | chunks: notes, quick lists, | bins | slabs | batches | */
+ *   | caches | counts | what others write | sorted, sparse | chunks: notes, quick lists, | bins | slabs, maps | batches
+ * | */
 typedef struct fh_heap {
   fh_cache cache[FH_CLASSES];
   uint16_t cache_of_grain[FH_GRAINS]; /* where in the heap the cache for a size lies, by grain of 16 bytes */
@@ -114,7 +114,6 @@ typedef struct fh_heap {
   _Alignas(64) uint16_t early[FH_CLASSES];
   size_t slab_count; /* slabs of this heap */
   size_t slab_gives; /* of them given back since one was made, or since the caches were last flushed */
-  size_t slabs_left; /* bytes of free slots in partial slabs that are more than half full, about (slab.c) */
   void **taken_in;   /* what was in the inbox and is not freed yet */
   unsigned quantum;  /* messages to be freed by the next call that looks */
   /* What other threads write has a line of its own. */
@@ -130,6 +129,7 @@ typedef struct fh_heap {
   fh_sparse sparse;
   _Alignas(64) fh_chunks chunks; /* its bins are last */
   _Alignas(64) fh_slabs slabs[FH_CLASSES];
+  fh_slotmaps maps;
   _Alignas(64) fh_batch out[FH_REMOTE_SLOTS];
 } fh_heap;
 
@@ -142,20 +142,25 @@ void *fh_slab_take(fh_heap *, unsigned class);
 void fh_slab_give(fh_heap *, const char *call, fh_span *, void *pointer);
 void *fh_slab_refill(fh_heap *, unsigned class, unsigned *count); /* a list of free slots; NULL: no memory */
 void *fh_slab_return(fh_heap *, unsigned class, void *first,
-                     unsigned count); /* from a cache; what follows in the list */
-/* What lies from first to last in one list goes back to its slab. */
-void fh_slab_splice(fh_heap *, fh_span *, void *first, void *last, int count);
+                     unsigned count);                         /* from a cache; what follows in the list */
+void fh_slab_came_back(fh_heap *, fh_span *, unsigned count); /* so many were noted as free in its map */
 void fh_slab_gone(fh_heap *, unsigned class, unsigned count); /* so many, full ones, went back without this thread */
 /* Stops the program with one line when it is not a slot that may be freed, as far as it can be told without a search.
  * `newest` is what the cache of the class got last. */
 void fh_slab_check(const char *call, const void *newest, const fh_span *, const void *pointer);
 fh_cold _Noreturn void fh_freed_twice(const void *block);
+fh_cold _Noreturn void fh_slot_refused(const fh_span *, size_t offset); /* no slot, or free already */
 bool fh_slab_shrinks(const fh_heap *); /* slabs go back and none is made: the thread is giving up its memory */
 fh_span *fh_slab_first(fh_heap *, unsigned class, fh_slab_state); /* of a list; NULL: it is empty */
-void fh_slab_watch(fh_heap *, fh_span *);                         /* to the list of those that are (heap/sparse.h) */
-size_t fh_slab_live(const fh_span *); /* slots in the hands of the program or of the cache */
+void fh_slab_relist(fh_heap *, fh_span *, fh_slab_state);         /* to a list of those that are watched */
 void fh_cache_overflow(fh_cache *, fh_heap *);
 void fh_cache_flush(fh_heap *); /* all caches, into their slabs; those that hold nothing go back */
+
+/* Slots in the hands of the program or of the cache. */
+fh_inline unsigned fh_slab_live(const fh_span *slab) {
+  const fh_slotmap *map = fh_racy_load(slab->map);
+  return fh_racy_load(map->live);
+}
 
 /* Whether a slot begins there, handed out or not. */
 fh_inline bool fh_slot_starts(const fh_span *slab, const void *pointer) {
@@ -164,13 +169,25 @@ fh_inline bool fh_slot_starts(const fh_span *slab, const void *pointer) {
 
 /* Bytes from the start of a slab that were ever handed out. */
 fh_inline size_t fh_slab_carved(const fh_span *slab) {
-  return (size_t)fh_racy_load(slab->u.slab.carved) * fh_class_bytes(slab->class);
+  return (size_t)fh_racy_load(slab->u.carved) * fh_class_bytes(slab->class);
 }
 
 fh_inline void fh_slot_check(const char *call, const fh_span *slab, const void *pointer) {
   if (fh_unlikely(!fh_slot_starts(slab, pointer))) {
     fh_fatal(call, pointer, "not the start of an allocation");
   }
+}
+
+/* Notes in the map of a slab that the slot which begins `offset` bytes into it, if one does, is free. The product is
+ * that of fh_class_divides and fh_class_quotient. */
+fh_inline void fh_slot_note(uint64_t *free, uint32_t inverse, const fh_span *slab, size_t offset) {
+  uint64_t product = (uint64_t)offset * inverse;
+  unsigned number = (unsigned)(product >> 32) % 64;
+  uint64_t *word = &free[product >> 38], before = *word;
+  if (fh_unlikely((uint32_t)product >= inverse || (before >> number & 1) != 0)) {
+    fh_slot_refused(slab, offset);
+  }
+  *word = before | UINT64_C(1) << number;
 }
 
 /* Stands in where a thread has no heap, or is not to take the fast path: nothing is ever free in it. */

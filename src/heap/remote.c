@@ -136,12 +136,6 @@ void **fh_remote_read(void **node, void *blocks[FH_NODE_MOST + 1], unsigned *cou
 static void **open_node(void **node, unsigned *count) {
   void **next = read_link(node, count);
   __builtin_prefetch(next);
-  for (unsigned i = 1; i < *count; i++) {
-    __builtin_prefetch(node[i], 1);
-    if (fh_unlikely(node[i] == node)) {
-      fh_remote_damaged(node);
-    }
-  }
   node[0] = node;
   return next;
 }
@@ -156,40 +150,60 @@ fh_inline fh_span *span_of_mine(const fh_heap *heap, const void *block) {
   return span;
 }
 
-/* Links the last blocks of a node that lie in one slab to a list behind the slots that its class has at hand. What was
- * freed twice in a row was noticed there, and where a slot begins was looked at there too. Blocks that are left. */
-fh_inline unsigned link_run(const fh_span *slab, void **node, unsigned count, void **first) {
+/* The last blocks of a node that lie in one slab: how many of its blocks are left. */
+fh_inline unsigned before_run(const fh_span *slab, void **node, unsigned count) {
   uintptr_t start = (uintptr_t)slab->start;
-  size_t carved = fh_slab_carved(slab);
-  void *slot = node[count - 1];
-  if (fh_unlikely(slot == *first || slot == slab->free)) {
-    fh_slab_check("free", *first, slab, slot);
-  }
   do {
-    if (fh_unlikely((uintptr_t)slot - start >= carved)) {
-      fh_slab_check("free", NULL, slab, slot);
-    }
-    *(void **)slot = *first;
-    *first = slot;
-    if (--count == 0) {
-      break;
-    }
-    slot = node[count - 1];
-  } while ((uintptr_t)slot - start < FH_PAGE_SIZE);
+    count--;
+  } while (count != 0 && (uintptr_t)node[count - 1] - start < FH_PAGE_SIZE);
   return count;
 }
 
-/* To the cache if it has room for all, else to the slab. Nobody would take what an orphan has at hand. */
+/* To the cache, which has room for them. All lines are asked for at once: they come from another processor. That each
+ * begins where a slot does was looked at by who sent it. A node that is among its own blocks would be written to. */
+fh_inline void link_run(fh_cache *cache, const fh_span *slab, void **node, void **run, unsigned count) {
+  const uint64_t *free = slab->map->free;
+  uint32_t inverse = fh_classes[slab->class].inverse;
+  void *first = cache->first;
+  cache->room -= (int32_t)count;
+  for (unsigned i = run == node; i < count; i++) {
+    __builtin_prefetch(run[i], 1);
+    if (fh_unlikely(run[i] == node)) {
+      fh_freed_twice(node);
+    }
+  }
+  while (count != 0) {
+    void *slot = run[--count];
+    size_t offset = (size_t)((char *)slot - slab->start);
+    uint64_t product = (uint64_t)offset * inverse;
+    if (fh_unlikely((free[product >> 38] >> (product >> 32) % 64 & 1) != 0 || slot == first)) {
+      fh_slot_refused(slab, offset);
+    }
+    *(void **)slot = first;
+    first = slot;
+  }
+  cache->first = first;
+}
+
+/* To the slab: none of them is touched. */
+fh_inline void note_run(fh_heap *heap, fh_span *slab, void **run, unsigned count) {
+  uint64_t *free = slab->map->free;
+  uint32_t inverse = fh_classes[slab->class].inverse;
+  for (unsigned i = 0; i < count; i++) {
+    fh_slot_note(free, inverse, slab, (size_t)((char *)run[i] - slab->start));
+  }
+  heap->slabs[slab->class].out -= count;
+  fh_slab_came_back(heap, slab, count);
+}
+
+/* Nobody would take what an orphan has at hand. */
 fh_inline unsigned receive(fh_heap *heap, fh_span *slab, void **node, unsigned count) {
   fh_cache *cache = fh_cache_at(heap, slab->cache);
-  void *first = cache->first, *last = node[count - 1];
-  unsigned left = link_run(slab, node, count, &first), done = count - left;
-  if (cache->room >= (int32_t)done && fh_this.heap == heap) {
-    cache->first = first;
-    cache->room -= (int32_t)done;
+  unsigned left = before_run(slab, node, count);
+  if (cache->room >= (int32_t)(count - left) && fh_this.heap == heap) {
+    link_run(cache, slab, node, node + left, count - left);
   } else {
-    heap->slabs[slab->class].out -= done;
-    fh_slab_splice(heap, slab, first, last, (int)done);
+    note_run(heap, slab, node + left, count - left);
   }
   return left;
 }

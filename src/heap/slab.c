@@ -3,17 +3,18 @@
  *   | slot | slot | slot | ... | slot | not carved yet: untouched ...... |
  *     used   free   used         free
  *
- * A slot is free when it lies in the slab's own list, or in none while the slab is watched. Those that the thread cache
- * holds count as used here: the cache takes all free slots of a slab at once, without looking at them, and gives slots
- * back in batches (heap/cache.c).
+ * A slot is free when its bit in the slab's map is set (heap/slotmap.h). Those that the thread cache holds count as
+ * used here: it takes them some at a time, in order of addresses, and gives slots back in batches (heap/cache.c).
  *
  *   state    on the list              countdown counts slots given back until
  *   FULL     none                     a sixteenth of the slots: then it is partial
  *   QUARTER  one for each quarter     used slots reach the next quarter below, at last so few that it is sparse
  *   SPARSE   slabs.partial[state]     none is used: the page goes back
- *   WATCHED  slabs.partial[state]     each slot: what few are used are counted by pages of the kernel's (heap/sparse.h)
+ *   DUE      slabs.partial[state]     each slot: what few are used are counted by pages of the kernel's (heap/sparse.h)
+ *   WATCHED  slabs.partial[state]     the same, and nothing of it can be purged
  *
- * A slab whose slots are all out is on no list, so that it can go without its thread (heap/sleeper.h). */
+ * A slab that the cache takes from counts as full meanwhile. One whose slots are all out is on no list, so that it can
+ * go without its thread (heap/sleeper.h). */
 #include "base/fatal.h"
 #include "heap/heap.h"
 #include "heap/sleeper.h"
@@ -24,38 +25,30 @@
  * half empty on average. */
 enum { POPULATE_COUNT = 16 };
 
-/* Slabs that are more than half full are left alone while their free slots are less than that part of all slabs. */
-enum { LEFT_SHARE = 32 };
-
-/* Bytes of free slots in a slab of that state, about, where less than half of it is free. */
-static size_t left_in(unsigned state) {
-  switch (state) {
-    case FH_SLAB_HALF + 1: return FH_PAGE_SIZE / 8;
-    case FH_SLAB_HALF: return FH_PAGE_SIZE * 3 / 8;
-    default: return 0;
-  }
-}
-
 static void list_push(fh_heap *heap, fh_span *slab, fh_slab_state state) {
-  fh_hole *list = &heap->slabs[slab->class].partial[state];
+  fh_slabs *slabs = &heap->slabs[slab->class];
+  fh_hole *list = &slabs->partial[state];
   slab->state = (uint8_t)state;
+  slabs->listed |= 1u << state;
   slab->link = (fh_hole){list, list->prev};
   list->prev->next = &slab->link;
   list->prev = &slab->link;
   heap->sparse.count += state == FH_SLAB_SPARSE;
-  heap->slabs_left += left_in(state);
 }
 
 static void list_remove(fh_heap *heap, fh_span *slab) {
-  slab->link.prev->next = slab->link.next;
-  slab->link.next->prev = slab->link.prev;
+  fh_hole *next = slab->link.next, *prev = slab->link.prev;
+  prev->next = next;
+  next->prev = prev;
+  if (next == prev) { /* the head */
+    heap->slabs[slab->class].listed &= ~(1u << slab->state);
+  }
   heap->sparse.count -= slab->state == FH_SLAB_SPARSE;
-  heap->slabs_left -= left_in(slab->state);
 }
 
 fh_span *fh_slab_first(fh_heap *heap, unsigned class, fh_slab_state state) {
-  fh_hole *list = &heap->slabs[class].partial[state];
-  return list->next == list || list->next == NULL ? NULL : fh_span_of(list->next);
+  fh_slabs *slabs = &heap->slabs[class];
+  return (slabs->listed >> state & 1) == 0 ? NULL : fh_span_of(slabs->partial[state].next);
 }
 
 /* With the first slab of its class: a thread that uses few classes leaves the memory of the others untouched. */
@@ -78,27 +71,24 @@ static unsigned step_of(unsigned slots) { return (unsigned)fh_max((slots + 3) / 
  * is worth. */
 static unsigned full_gives(unsigned slots) { return (unsigned)fh_max(slots / 16, 2); }
 
-/* Used slots when the countdown reaches 0. That of a watched slab is always below. */
-static unsigned floor_of(const fh_span *slab) {
-  unsigned class = slab->class, slots = slab->u.slab.slots, state = fh_racy_load(slab->state);
+/* Slots that may come back before something must be done. */
+static unsigned gives_of(const fh_span *slab, unsigned live) {
+  unsigned class = slab->class, slots = fh_classes[class].slots, state = slab->state;
   switch (state) {
-    case FH_SLAB_FULL: return slab->u.slab.carved - full_gives(slots);
-    case FH_SLAB_WATCHED: return fh_sparse_most(class) + 1;
-    case FH_SLAB_SPARSE: return 0;
-    case FH_SLAB_QUARTER: return fh_sparse_most(class);
-    default: return (state - FH_SLAB_QUARTER) * step_of(slots);
+    case FH_SLAB_FULL: return (unsigned)fh_min(full_gives(slots), live);
+    case FH_SLAB_DUE:
+    case FH_SLAB_WATCHED: return 0;
+    case FH_SLAB_SPARSE: return live;
+    case FH_SLAB_QUARTER: return live - fh_sparse_most(class);
+    default: return live - (state - FH_SLAB_QUARTER) * step_of(slots);
   }
 }
 
-/* Slots that are not free in the slab. Other threads read it for statistics. */
-size_t fh_slab_live(const fh_span *slab) { return floor_of(slab) + (unsigned)fh_racy_load(slab->countdown); }
-
-static void set_countdown(fh_span *slab, unsigned live) { slab->countdown = (int16_t)(live - floor_of(slab)); }
-
-static void set_full(fh_span *slab) {
-  slab->state = FH_SLAB_FULL;
-  slab->countdown = (int16_t)full_gives(slab->u.slab.slots);
+static void set_live(fh_slotmap *map, unsigned live) {
+  __atomic_store_n(&map->live, (uint16_t)live, __ATOMIC_RELAXED); /* statistics read it */
 }
+
+static void set_countdown(fh_span *slab) { slab->map->countdown = (int16_t)gives_of(slab, fh_slab_live(slab)); }
 
 static void strike(fh_heap *heap, fh_slabs *slabs, unsigned count) {
   slabs->count -= count;
@@ -119,170 +109,193 @@ static void give_page(fh_heap *heap, fh_span *slab) {
   if (slabs->growing == slab) {
     slabs->growing = NULL;
   }
-  if (slab->state == FH_SLAB_WATCHED) {
-    fh_sparse_forget(heap, slab);
-  }
+  fh_slotmap_give(&heap->maps, slab->map);
   strike(heap, slabs, 1);
   fh_pages_give(slab);
 }
 
-/* Lists a slab that has free slots by the `live` others. */
-static void list_partial(fh_heap *heap, fh_span *slab, unsigned live) {
+/* Lists a slab that has free slots by the others. */
+static void list_partial(fh_heap *heap, fh_span *slab) {
+  unsigned live = fh_slab_live(slab);
   bool sparse = live <= fh_sparse_most(slab->class);
-  unsigned quarter = (live - 1) / step_of(slab->u.slab.slots);
+  unsigned quarter = (live - 1) / step_of(fh_classes[slab->class].slots);
   list_push(heap, slab, sparse ? FH_SLAB_SPARSE : (fh_slab_state)(FH_SLAB_QUARTER + quarter));
-  set_countdown(slab, live);
+  set_countdown(slab);
   if (sparse) {
     fh_sparse_keep_budget(heap);
   }
 }
 
-void fh_slab_watch(fh_heap *heap, fh_span *slab) {
-  unsigned live = (unsigned)fh_slab_live(slab);
+void fh_slab_relist(fh_heap *heap, fh_span *slab, fh_slab_state state) {
   list_remove(heap, slab);
-  list_push(heap, slab, FH_SLAB_WATCHED);
-  set_countdown(slab, live);
+  list_push(heap, slab, state);
+  set_countdown(slab);
 }
 
-/* The slab is on a list no more. */
+static bool is_watched(const fh_span *slab) { return slab->state <= FH_SLAB_DUE; }
+
+/* The slab is on a list no more, and the cache does not take from it. */
 static void leave_list(fh_heap *heap, fh_span *slab) {
+  fh_slabs *slabs = &heap->slabs[slab->class];
   if (slab->state != FH_SLAB_FULL) {
     list_remove(heap, slab);
+  } else if (slabs->serving == slab) {
+    slabs->serving = NULL;
   }
 }
 
 fh_cold _Noreturn void fh_freed_twice(const void *block) { fh_fatal("free", block, "freed already (double free)"); }
 
-/* `count` slots have come back, and the countdown has reached 0 or passed it. */
-static fh_noinline void slab_event(fh_heap *heap, fh_span *slab, unsigned count) {
-  unsigned live = (unsigned)fh_slab_live(slab);
-  if (fh_unlikely(live > slab->u.slab.carved)) {
-    fh_freed_twice(slab->free); /* more came back than were ever out */
+fh_cold _Noreturn void fh_slot_refused(const fh_span *slab, size_t offset) {
+  const char *slot = slab->start + offset;
+  fh_slot_check("free", slab, slot);
+  if (offset >= fh_slab_carved(slab)) {
+    fh_fatal("free", slot, "not the start of an allocation");
   }
-  bool watched = slab->state == FH_SLAB_WATCHED;
-  if (watched) {
-    fh_sparse_came_back(heap, slab, count);
-  }
-  if (live == 0) {
+  fh_freed_twice(slot);
+}
+
+/* Slots have come back, and the countdown has reached 0 or passed it. */
+static fh_noinline void slab_event(fh_heap *heap, fh_span *slab) {
+  if (fh_slab_live(slab) == 0) {
+    if (is_watched(slab)) {
+      fh_sparse_forget(heap, slab);
+    }
     leave_list(heap, slab);
     give_page(heap, slab);
-  } else if (watched) {
+  } else if (is_watched(slab)) {
+    fh_sparse_came_back(heap, slab);
     fh_sparse_keep_budget(heap);
   } else {
     leave_list(heap, slab);
-    list_partial(heap, slab, live);
+    list_partial(heap, slab);
   }
 }
 
-void fh_slab_splice(fh_heap *heap, fh_span *slab, void *first, void *last, int count) {
-  *(void **)last = slab->free;
-  slab->free = first;
-  slab->countdown = (int16_t)(slab->countdown - count);
-  if (fh_unlikely(slab->countdown <= 0)) {
-    slab_event(heap, slab, (unsigned)count);
+void fh_slab_came_back(fh_heap *heap, fh_span *slab, unsigned count) {
+  fh_slotmap *map = slab->map;
+  set_live(map, map->live - count);
+  map->countdown = (int16_t)(map->countdown - (int)count);
+  if (fh_unlikely(map->countdown <= 0)) {
+    slab_event(heap, slab);
   }
 }
 
-/* The slab of a slot that a cache has held. What was freed twice may be in there twice: when it comes here for the
- * second time it is what its slab got last, or the slab has gone back and the page is something else now. */
+/* The slab of a slot that a cache has held. What was freed twice may be in there twice, and its slab may have gone back
+ * when it comes here for the second time, or is something else now. */
 static fh_span *slab_of_cached(const fh_heap *heap, unsigned class, const void *slot) {
   fh_span *slab = fh_arena_find(slot);
   if (fh_unlikely(slab == NULL)) {
     fh_fatal("free", slot, "on the list of free slots, but not from this heap: something wrote to freed memory");
   }
-  if (fh_unlikely(slab->owner != heap || slab->class != class || slab->free == slot)) {
+  if (fh_unlikely(slab->owner != heap || slab->class != class)) {
     fh_freed_twice(slot);
   }
   return slab;
 }
 
-enum { RUN_MOST = 64 /* slots: a flush brings hundreds, and each may be looked for among all before it */ };
-
-/* Which of its slab's slots it is. The fast path of free found the slab, and did not look where in it. */
-fh_inline unsigned index_of(const fh_span *slab, const void *slot) {
-  fh_slot_check("free", slab, slot);
-  return fh_class_quotient(slab->class, (uintptr_t)slot & (FH_PAGE_SIZE - 1));
-}
-
-/* `slot` follows the run from first to last: it is not to be in it. */
-static fh_noinline void look_for(const void *slot, const void *first, const void *last) {
-  for (const void *at = first; at != last; at = *(void *const *)at) {
-    if (fh_unlikely(at == slot)) {
-      fh_freed_twice(slot);
-    }
-  }
-  if (fh_unlikely(last == slot)) {
-    fh_freed_twice(slot);
-  }
-}
-
-/* The slots at the head of a list that are of one slab: what was made in a row is often freed in a row. `count` at
- * most; *last is the last of them. One that is in the list twice is in a set that was seen: of 64 bits, so another with
- * the same bit is looked for one by one. */
-fh_inline unsigned run_of(const fh_span *slab, void *first, unsigned count, void **last) {
-  uint64_t seen = UINT64_C(1) << index_of(slab, first) % 64;
-  void *at = first, *next = *(void **)first;
-  unsigned run = 1;
-  for (; run != count && ((uintptr_t)next ^ (uintptr_t)first) < FH_PAGE_SIZE; run++) {
-    uint64_t before = seen;
-    seen |= UINT64_C(1) << index_of(slab, next) % 64;
-    if (fh_unlikely(seen == before)) {
-      look_for(next, first, at);
-    }
-    at = next;
-    next = *(void **)at;
-  }
-  *last = at;
-  return run;
+/* The slots at the head of a list that are of one slab: what was made in a row is often freed in a row. `most` at most:
+ * how many are left of them, and what follows. */
+fh_inline unsigned note_run(const fh_span *slab, void **first, unsigned most) {
+  uint64_t *free = slab->map->free;
+  uint32_t inverse = fh_classes[slab->class].inverse;
+  uintptr_t start = (uintptr_t)slab->start;
+  void *slot = *first;
+  do {
+    void *next = *(void **)slot;
+    fh_slot_note(free, inverse, slab, (uintptr_t)slot - start);
+    slot = next;
+  } while (--most != 0 && (uintptr_t)slot - start < FH_PAGE_SIZE);
+  *first = slot;
+  return most;
 }
 
 void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count) {
   heap->slabs[class].out -= count;
   while (count != 0) {
     fh_span *slab = slab_of_cached(heap, class, first);
-    void *last;
-    unsigned run = run_of(slab, first, (unsigned)fh_min(count, RUN_MOST), &last);
-    void *next = *(void **)last;
-    fh_slab_splice(heap, slab, first, last, (int)run);
-    count -= run;
-    if (fh_unlikely(next == NULL && count != 0)) {
-      fh_freed_twice(last); /* it led on to the others, until its slab got it for the first time */
-    }
-    first = next;
+    unsigned left = note_run(slab, &first, count);
+    fh_slab_came_back(heap, slab, count - left);
+    count = left;
   }
   return first;
 }
 
 bool fh_slab_shrinks(const fh_heap *heap) { return heap->slab_gives >= 4 && heap->slab_gives >= heap->slab_count / 4; }
 
-/* The slots of the next 4 KiB as a list in address order, so that memory is touched only when reached, and is still in
- * the processor's first cache when it is used. */
-static void *carve(fh_slabs *slabs, fh_span *slab, unsigned *count) {
-  size_t size = fh_class_bytes(slab->class);
-  unsigned from = slab->u.slab.carved, slots = slab->u.slab.slots;
-  unsigned more = (unsigned)fh_max(4096 / size, 1), to = (unsigned)fh_min(from + more, slots);
-  char *first = slab->start + from * size, *at = first;
-  for (unsigned i = from; i + 1 < to; i++, at += size) {
-    *(void **)(void *)at = at + size;
+/* At least so many are taken at once where they are free. */
+enum { TAKE_LEAST = 32, TAKE_BYTES = 4096 };
+
+/* Links the slots whose bits are set, in order of addresses, the first of them behind **to, which becomes where the
+ * next one is to be linked. How many. */
+fh_inline unsigned link_slots(char *at, size_t size, uint64_t some, void ***to) {
+  void **last = *to;
+  unsigned count = 0;
+  if ((some & (some + (some & (~some + 1)))) != 0) {
+    for (; some != 0; some &= some - 1, count++) {
+      *last = at + fh_lowest_bit(some) * size;
+      last = *last;
+    }
+  } else if (some != 0) { /* side by side */
+    unsigned first = fh_lowest_bit(some);
+    count = fh_highest_bit(some) - first + 1;
+    char *slot = at + first * size;
+    for (unsigned left = count; left != 0; left--, slot += size) {
+      *last = slot;
+      last = (void **)(void *)slot;
+    }
   }
-  *(void **)(void *)at = NULL;
-  __atomic_store_n(&slab->u.slab.carved, (uint16_t)to, __ATOMIC_RELAXED); /* others look whether a slot was ever out */
+  *to = last;
+  return count;
+}
+
+/* Bits below `end` in the word that begins at bit `from`. */
+static uint64_t bits_below(unsigned from, unsigned end) {
+  return end - from >= 64 ? ~UINT64_C(0) : (UINT64_C(1) << (end - from)) - 1;
+}
+
+/* Free slots that were carved, some words of them, as a list in order of addresses: so memory is touched only when it
+ * is reached, and is still in the processor's first cache when it is used. */
+static void *take_some(fh_slabs *slabs, fh_span *slab, unsigned *count) {
+  size_t size = fh_class_bytes(slab->class);
+  unsigned carved = slab->u.carved, live = fh_slab_live(slab), before = live;
+  unsigned enough = (unsigned)fh_min(live + fh_max(fh_class_quotient(slab->class, TAKE_BYTES), TAKE_LEAST), carved);
+  void *first = NULL, **to = &first;
+  for (unsigned from = 0; live < enough; from += 64) {
+    uint64_t *word = &slab->map->free[from / 64], some = *word & bits_below(from, carved);
+    *word ^= some;
+    live += link_slots(slab->start + from * size, size, some, &to);
+  }
+  *to = NULL;
+  set_live(slab->map, live);
+  set_countdown(slab);
+  slabs->serving = live != carved ? slab : NULL;
+  *count = live - before;
+  return first;
+}
+
+/* The slots of the next 4 KiB. */
+static void *carve(fh_slabs *slabs, fh_span *slab, unsigned *count) {
+  unsigned more = (unsigned)fh_class_quotient(slab->class, TAKE_BYTES), slots = fh_classes[slab->class].slots;
+  unsigned to = (unsigned)fh_min(slab->u.carved + more, slots);
+  __atomic_store_n(&slab->u.carved, (uint16_t)to, __ATOMIC_RELAXED); /* others look whether a slot was ever out */
   if (to == slots) {
     slabs->growing = NULL;
   }
-  *count = to - from;
-  return first;
+  return take_some(slabs, slab, count);
 }
 
 static fh_span *slab_make(fh_heap *heap, unsigned class) {
   fh_sleeper_help();
-  fh_span *slab = fh_pages_take(1, 1, FH_SPAN_SLAB);
+  fh_slotmap *map = fh_slotmap_take(&heap->maps, class);
+  fh_span *slab = map == NULL ? NULL : fh_pages_take(1, 1, FH_SPAN_SLAB);
   if (slab != NULL) {
     slab->class = (uint8_t) class;
     slab->cache = (uint16_t)offsetof(fh_heap, cache[class]);
-    slab->u.slab.carved = 0;
-    slab->u.slab.slots = fh_classes[class].slots;
-    slab->free = NULL;
+    slab->state = FH_SLAB_FULL;
+    slab->u.carved = 0;
+    set_live(map, 0);
+    __atomic_store_n(&slab->map, map, __ATOMIC_RELAXED); /* statistics read it */
     __atomic_store_n(&slab->heap, heap, __ATOMIC_RELAXED);
     fh_span_set_owner(slab, heap);
     heap->slab_count++;
@@ -295,74 +308,43 @@ static fh_span *slab_make(fh_heap *heap, unsigned class) {
     if (++heap->slabs[class].count >= POPULATE_COUNT && slab->fresh) {
       fh_os_populate(slab->start, FH_PAGE_SIZE);
     }
-    set_full(slab);
+  } else if (map != NULL) {
+    fh_slotmap_give(&heap->maps, map);
   }
   return slab;
 }
 
-/* All free slots of a partial slab. */
+/* Of a partial slab. */
 static void *take_slab(fh_heap *heap, fh_span *slab, unsigned *count) {
-  if (slab->state == FH_SLAB_WATCHED) {
+  if (is_watched(slab)) {
     fh_sparse_unwatch(heap, slab);
   }
-  void *first = slab->free;
-  *count = slab->u.slab.carved - (unsigned)fh_slab_live(slab);
-  list_remove(heap, slab);
-  slab->free = NULL;
-  set_full(slab);
-  return first;
+  leave_list(heap, slab);
+  slab->state = FH_SLAB_FULL;
+  return take_some(&heap->slabs[slab->class], slab, count);
 }
 
-/* Of the fullest slab in a state from `least` to the one before `end`; NULL: there is none. */
-static void *take_fullest(fh_heap *heap, unsigned class, unsigned least, unsigned end, unsigned *count) {
-  for (unsigned state = end; state-- != least;) {
-    fh_span *slab = fh_slab_first(heap, class, (fh_slab_state)state);
-    if (slab != NULL) {
-      return take_slab(heap, slab, count);
-    }
-  }
-  return NULL;
-}
-
-/* Of a slab that is more than half full. What a program builds it drops, and few free slots among many used ones are
- * likely to be joined by their neighbours: to take them at once scatters what is built next over many pages, in which
- * neither it nor what was there before is ever side by side again. So they are left until there are many of them, or
- * no other memory. */
-static void *take_left(fh_heap *heap, unsigned class, unsigned *count) {
-  return take_fullest(heap, class, FH_SLAB_HALF, FH_SLAB_FULL, count);
-}
-
-static void *take_partial(fh_heap *heap, unsigned class, unsigned *count) {
-  void *first = take_fullest(heap, class, FH_SLAB_SPARSE, FH_SLAB_HALF, count);
-  if (first == NULL && heap->slabs_left >= heap->slab_count * (FH_PAGE_SIZE / LEFT_SHARE)) {
-    first = take_left(heap, class, count);
-  }
-  return first != NULL ? first : take_fullest(heap, class, FH_SLAB_WATCHED, FH_SLAB_SPARSE, count);
+/* Of the fullest partial slab, so that the emptiest can go; one that is watched serves last. NULL: there is none. */
+static void *take_fullest(fh_heap *heap, unsigned class, unsigned *count) {
+  unsigned listed = heap->slabs[class].listed;
+  return listed == 0 ? NULL : take_slab(heap, fh_slab_first(heap, class, fh_highest_bit_32(listed)), count);
 }
 
 /* What the growing slab has gathered since it was taken or listed, before memory is taken that was never touched. */
-static void *take_gathered(fh_heap *heap, fh_span *slab, unsigned *count) {
-  if (slab->state != FH_SLAB_FULL) {
-    return take_slab(heap, slab, count);
-  }
-  void *first = slab->free;
-  *count = slab->u.slab.carved - (unsigned)fh_slab_live(slab);
-  slab->free = NULL;
-  slab->countdown = (int16_t)full_gives(slab->u.slab.slots);
-  return first;
+static void *take_growing(fh_heap *heap, fh_slabs *slabs, fh_span *slab, unsigned *count) {
+  return slab->u.carved != fh_slab_live(slab) ? take_slab(heap, slab, count) : carve(slabs, slab, count);
 }
 
 void *fh_slab_refill(fh_heap *heap, unsigned class, unsigned *count) {
   fh_slabs *slabs = &heap->slabs[class];
-  void *first = take_partial(heap, class, count);
+  void *first = slabs->serving != NULL ? take_some(slabs, slabs->serving, count) : take_fullest(heap, class, count);
   if (first != NULL) {
     return first;
   }
   if (slabs->growing == NULL && slab_make(heap, class) == NULL) {
-    return take_left(heap, class, count);
+    return NULL;
   }
-  bool gathered = slabs->growing->free != NULL;
-  return gathered ? take_gathered(heap, slabs->growing, count) : carve(slabs, slabs->growing, count);
+  return take_growing(heap, slabs, slabs->growing, count);
 }
 
 /* The first slot of a class touches a page of the kernel's, and most threads want most classes for a few objects only.
@@ -380,7 +362,9 @@ void fh_slab_check(const char *call, const void *newest, const fh_span *slab, co
   if (fh_unlikely((size_t)((const char *)pointer - slab->start) >= fh_slab_carved(slab))) {
     fh_fatal(call, pointer, "not the start of an allocation");
   }
-  if (fh_unlikely(newest == pointer || slab->free == pointer)) {
+  bool is_free =
+      fh_slotmap_is_free(slab->map, fh_class_quotient(slab->class, (size_t)((const char *)pointer - slab->start)));
+  if (fh_unlikely(newest == pointer || is_free)) {
     fh_fatal(call, pointer, "freed already (double free)");
   }
 }

@@ -129,6 +129,7 @@ static fh_span *sort_slot(fh_heap *to, fh_span *slab, sent_slots *sent, void *sl
   if (++sent->count == fh_classes[slab->class].slots) {
     close_entry(to, sent);
     to->sorted.gone[slab->class]++;
+    fh_slotmap_push(&to->sorted.maps, slab->map);
     return slab;
   }
   for (unsigned parts = fh_parts_of_slot(slab->class, offset); parts != 0; parts &= parts - 1) {
@@ -329,6 +330,7 @@ typedef struct returning {
   unsigned count, blocks;
   fh_hole chunks; /* head of a list */
   loose_block *loose;
+  fh_slotmap *maps; /* of slabs that are gone */
 } returning;
 
 static void strike_gone(fh_heap *heap) {
@@ -375,33 +377,35 @@ static bool nothing_sorted(const fh_heap *heap) {
          heap->sorted.nodes == NULL;
 }
 
-/* In order of addresses, as they are carved. */
 static void give_back_slots(fh_heap *heap, const sent_slots *sent) {
-  size_t size = fh_class_bytes(sent->slab->class);
-  void *first = NULL, *last = NULL, **to = &first;
-  for (unsigned word = 0; word < FH_SLOT_WORDS; word++) {
-    for (uint64_t some = sent->slots[word]; some != 0; some &= some - 1) {
-      last = sent->slab->start + (word * 64 + fh_lowest_bit(some)) * size;
-      *to = last;
-      to = last;
+  fh_slotmap *map = sent->slab->map;
+  for (unsigned word = 0; word < 1u << map->order; word++) {
+    uint64_t twice = map->free[word] & sent->slots[word];
+    if (fh_unlikely(twice != 0)) {
+      fh_freed_twice(sent->slab->start + (word * 64 + fh_lowest_bit(twice)) * fh_class_bytes(sent->slab->class));
     }
+    map->free[word] |= sent->slots[word];
   }
   heap->slabs[sent->slab->class].out -= sent->count;
-  fh_slab_splice(heap, sent->slab, first, last, sent->count);
+  fh_slab_came_back(heap, sent->slab, sent->count);
 }
 
 static void give_back_loose(fh_heap *heap, void *block) {
   fh_span *span = fh_arena_find(block);
   if (fh_span_kind_of(span) == FH_SPAN_SLAB) {
+    fh_slot_note(span->map->free, fh_classes[span->class].inverse, span, (size_t)((char *)block - span->start));
     heap->slabs[span->class].out--;
-    fh_slab_splice(heap, span, block, block, 1);
+    fh_slab_came_back(heap, span, 1);
   } else {
     fh_chunk_give(&heap->chunks, "free", block);
   }
 }
 
 /* What was picked is in nobody's reach any more. */
-static void give_back(fh_heap *heap, const returning *back) {
+static void give_back(fh_heap *heap, returning *back) {
+  while (back->maps != NULL) {
+    fh_slotmap_give(&heap->maps, fh_slotmap_pop(&back->maps));
+  }
   for (unsigned i = 0; i < back->count; i++) {
     give_back_slots(heap, &back->slabs[i]);
   }
@@ -423,6 +427,8 @@ unsigned fh_sleeper_some(fh_heap *heap) {
   fh_lock_take(&sleepers);
   fh_sleeper_looks(heap);
   strike_gone(heap);
+  back.maps = heap->sorted.maps;
+  heap->sorted.maps = NULL;
   pick_slabs(heap, &back);
   pick_chunks(heap, &back);
   pick_loose(heap, &back);

@@ -6,8 +6,9 @@
 
 static void count_slab(fh_account *out, const fh_span *slab) {
   unsigned class = fh_racy_load(slab->class); /* its owner may be in the middle of a change */
-  uint64_t size = fh_class_bytes(class), carved = fh_min(fh_racy_load(slab->u.slab.carved), fh_classes[class].slots);
-  uint64_t live = fh_min(fh_slab_live(slab), carved);
+  uint64_t size = fh_class_bytes(class), carved = fh_min(fh_racy_load(slab->u.carved), fh_classes[class].slots);
+  const fh_slotmap *map = fh_racy_load(slab->map); /* NULL: it is being made */
+  uint64_t live = map == NULL ? 0 : fh_min(fh_racy_load(map->live), carved);
   out->slab_live += live * size;
   out->slab_free += (carved - live) * size;
   out->slab_uncarved += FH_PAGE_SIZE - carved * size;
@@ -52,6 +53,8 @@ static void count_span(fh_account *out, const fh_span *span, unsigned kind, char
   out->untouched += bytes - fh_os_resident(start, bytes, NULL);
   if (kind == FH_SPAN_SLAB) {
     count_slab(out, span);
+  } else if (kind == FH_SPAN_MAPS) {
+    out->slab_maps += bytes;
   } else if (kind == FH_SPAN_LARGE) {
     out->large_live += bytes;
   } else {
@@ -71,7 +74,7 @@ static void count_arena(fh_account *out, const fh_arena *arena) {
     size_t count = fh_racy_load(span->pages);
     count = kind == FH_SPAN_NONE || kind == FH_SPAN_INSIDE ? 1 : fh_min(fh_max(count, 1), pages - i);
     char *start = arena->base + (i << FH_PAGE_SHIFT);
-    if (kind == FH_SPAN_SLAB || kind == FH_SPAN_LARGE || kind == FH_SPAN_CHUNKS) {
+    if (kind == FH_SPAN_SLAB || kind == FH_SPAN_MAPS || kind == FH_SPAN_LARGE || kind == FH_SPAN_CHUNKS) {
       count_span(out, span, kind, start, count << FH_PAGE_SHIFT);
     } else if (kind == FH_SPAN_DIRTY || kind == FH_SPAN_CLEAN) {
       out->kept_resident += fh_os_resident(start, count << FH_PAGE_SHIFT, NULL);

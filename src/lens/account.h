@@ -9,6 +9,7 @@ enum { FH_HOLE_SIZES = 8 };
 
 typedef struct fh_account {
   uint64_t slab_live, slab_free, slab_uncarved; /* bytes; uncarved: behind the last slot that was ever reached */
+  uint64_t slab_maps;                           /* bytes of pages that hold maps of slabs */
   uint64_t chunk_live, chunk_heads, chunk_quick, chunk_holes, chunk_ends;
   uint64_t large_live;
   uint64_t holes[FH_HOLE_SIZES]; /* bytes in holes below 256, 1 K, 4 K, 16 K, 64 K, 256 K, 1 M, more */

@@ -41,6 +41,7 @@ size_t fh_stats_json(char *text, size_t room) {
   field(&out, "chunk_headers", a.chunk_heads + a.chunk_ends, ",\n");
   field(&out, "free_slots", a.slab_free, ",\n");
   field(&out, "slots_not_reached", a.slab_uncarved, ",\n");
+  field(&out, "slab_maps", a.slab_maps, ",\n");
   field(&out, "quick_lists", a.chunk_quick, ",\n");
   field(&out, "holes", a.chunk_holes, ",\n");
   field(&out, "process_resident", s.process_resident, ",\n");

@@ -71,6 +71,7 @@ static void print_account(fh_out *out, const fh_account *a, const fh_heap_stats 
   line(out, "chunk headers", a->chunk_heads + a->chunk_ends, whole);
   line(out, "free slots in slabs", a->slab_free, whole);
   line(out, "slots not reached yet", a->slab_uncarved, whole);
+  line(out, "maps of slabs", a->slab_maps, whole);
   line(out, "quick lists (thread caches)", a->chunk_quick, whole);
   line(out, "holes between chunks", a->chunk_holes, whole);
 }

@@ -9,7 +9,7 @@
 #include "os/os.h"
 
 const char *const fh_keeper_names[FH_KEEPERS] = {
-    "runs", "holes", "bits", "uncarved", "slots", "quick", "cached", "sent",
+    "runs", "holes", "bits", "uncarved", "slots", "quick", "cached", "sent", "maps",
 };
 
 typedef struct note {
@@ -72,33 +72,22 @@ static void add_dead(const reading *r, const char *at, size_t bytes, fh_keeper k
   add_kind(r, at, bytes, kind, true);
 }
 
-static void read_watched(const reading *r, const fh_span *slab) {
-  size_t size = fh_class_bytes(slab->class);
-  for (size_t offset = 0; offset < fh_slab_carved(slab); offset += size) {
-    if (!fh_sparse_is_used(slab, offset)) {
-      add_dead(r, slab->start + offset, size, FH_KEPT_SLOTS);
+static void read_slab(const reading *r, const fh_span *slab) {
+  size_t size = fh_class_bytes(slab->class), carved = slab->u.carved * size;
+  add_kind(r, slab->start, FH_PAGE_SIZE, FH_KEPT_UNCARVED, !slab->fresh);
+  add_live(r, slab->start, carved, 1);
+  if (carved != 0) {
+    add_kind(r, slab->start, carved, FH_KEPT_UNCARVED, true);
+  }
+  for (unsigned slot = 0; slot < slab->u.carved; slot++) {
+    if (fh_slotmap_is_free(slab->map, slot)) {
+      add_dead(r, slab->start + slot * size, size, FH_KEPT_SLOTS);
     }
   }
   for (size_t offset = 0; offset < FH_PAGE_SIZE; offset += r->page) {
     if (fh_sparse_is_purged(slab, offset)) {
       note_of(r, slab->start + offset)->believed = false;
     }
-  }
-}
-
-static void read_slab(const reading *r, const fh_span *slab) {
-  size_t size = fh_class_bytes(slab->class), carved = slab->u.slab.carved * size;
-  add_kind(r, slab->start, FH_PAGE_SIZE, FH_KEPT_UNCARVED, !slab->fresh);
-  add_live(r, slab->start, carved, 1);
-  if (carved != 0) {
-    add_kind(r, slab->start, carved, FH_KEPT_UNCARVED, true);
-  }
-  if (slab->state == FH_SLAB_WATCHED) {
-    read_watched(r, slab);
-    return;
-  }
-  for (const char *slot = slab->free; slot != NULL; slot = *(const char *const *)(const void *)slot) {
-    add_dead(r, slot, size, FH_KEPT_SLOTS);
   }
 }
 
@@ -137,6 +126,8 @@ static void read_span(const reading *r, const fh_span *span) {
     read_slab(r, span);
   } else if (kind == FH_SPAN_LARGE) {
     add_live(r, span->start, fh_span_bytes(span), 1);
+  } else if (kind == FH_SPAN_MAPS) {
+    add_kind(r, span->start, FH_PAGE_SIZE, FH_KEPT_MAPS, true);
   } else if (kind == FH_SPAN_DIRTY) {
     add_kind(r, span->start, fh_span_bytes(span), FH_KEPT_RUNS, true);
   }

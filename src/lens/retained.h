@@ -17,6 +17,7 @@ typedef enum fh_keeper {
   FH_KEPT_QUICK,    /* chunks in quick lists */
   FH_KEPT_CACHED,   /* slots in thread caches, and slabs that only these keep */
   FH_KEPT_SENT,     /* blocks on their way to the thread whose they are */
+  FH_KEPT_MAPS,     /* pages of maps of slabs */
   FH_KEEPERS
 } fh_keeper;
 

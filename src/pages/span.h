@@ -1,8 +1,8 @@
 /* Spans, and the pagemap that finds them.
  *
  *   page   16 KiB of the arena, the unit of this layer (the kernel's own page may be 4, 16 or 64 KiB)
- *   span   a range over pages with one purpose: a slab, a stretch of the chunk heap, a large object, a free run
- *   arena  a reservation of address space, committed from the bottom up to a frontier
+ *   span   a range over pages with one purpose: a slab, maps of slabs, a stretch of the chunk heap, a large object, a
+ * free run arena  a reservation of address space, committed from the bottom up to a frontier
  *
  * The pagemap is a flat table with one descriptor of 64 bytes a page, in front of the pages themselves:
  *
@@ -33,6 +33,7 @@ typedef enum fh_span_kind {
   FH_SPAN_CLEAN,    /* free, and reads as zero: fresh or purged */
   FH_SPAN_DIRTY,    /* free, with memory behind it */
   FH_SPAN_BUSY,     /* off the lists while it, or what describes it, is being purged */
+  FH_SPAN_MAPS,     /* of slabs (heap/slotmap.h) */
   FH_SPAN_SLAB,
   FH_SPAN_LARGE,
   FH_SPAN_CHUNKS,
@@ -40,28 +41,28 @@ typedef enum fh_span_kind {
 } fh_span_kind;
 
 struct fh_heap;
+struct fh_slotmap;
 
 typedef struct fh_span {
-  /* Slab: its heap, whose thread frees into it without asking; else NULL. Only that thread writes free and countdown,
-   * or, for an orphan, who holds the orphan lock. */
+  /* Slab: its heap, whose thread frees into it without asking; else NULL. */
   struct fh_heap *owner;
-  void *free;           /* slab: its free slots, last given back first; watched: a note (heap/sparse.c) */
-  int16_t countdown;    /* slab: slots given back until something must be done */
-  uint16_t cache;       /* slab: where in its heap the thread cache of its class lies, in bytes */
-  uint8_t kind;         /* fh_span_kind */
-  uint8_t class;        /* slab: size class */
-  uint8_t state;        /* slab: which list it is on; busy run: its kind before */
-  uint8_t fresh;        /* chunk stretch, large object: read as zero when it was taken */
+  struct fh_slotmap
+      *map;       /* slab: which of its slots are free, and all that is written when some come back; maps: spare ones */
+  uint16_t cache; /* slab: where in its heap the thread cache of its class lies, in bytes */
+  uint8_t kind;   /* fh_span_kind */
+  uint8_t class;  /* slab: size class */
+  uint8_t state;  /* slab: which list it is on; busy run: its kind before */
+  uint8_t fresh;  /* chunk stretch, large object: read as zero when it was taken */
   struct fh_heap *heap; /* slab, chunk stretch: whose */
   fh_hole link;         /* free run: in its index; slab, chunk stretch: in a list of its heap */
   char *start;
   uint32_t pages;
   union {
-    uint32_t back; /* pages to the head */
+    uint32_t back;   /* pages to the head */
+    uint16_t carved; /* slab: slots that were ever handed out */
     struct {
-      uint16_t carved; /* slots that were ever handed out or listed */
-      uint16_t slots;
-    } slab;
+      uint16_t carved, live; /* that were ever in use, and are */
+    } maps;
   } u;
 } fh_span;
 

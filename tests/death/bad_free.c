@@ -62,6 +62,44 @@ static void free_slot_twice_below_another(void) {
   fh_trim(0);
 }
 
+/* With one of another slab between, and one of its own on top. */
+static void free_slot_twice_among_others(void) {
+  static char *slots[3000];
+  for (unsigned i = 0; i < 3000; i++) {
+    slots[i] = fh_malloc(32);
+  }
+  fh_trim(0);
+  fh_free(pointer = slots[1000]);
+  fh_free(slots[2000]);
+  fh_free(pointer);
+  fh_free(slots[1001]);
+  fh_trim(0);
+}
+
+/* A slot that its slab got long ago. */
+static void free_slot_twice_much_later(void) {
+  static char *slots[3000];
+  for (unsigned i = 0; i < 3000; i++) {
+    slots[i] = fh_malloc(32);
+  }
+  for (unsigned i = 0; i < 2000; i += 2) {
+    fh_free(slots[i]);
+  }
+  fh_trim(0);
+  fh_free(pointer = slots[1000]);
+  fh_trim(0);
+}
+
+/* It has no address that was ever given to the program. */
+static void free_what_was_never_taken(void) {
+  char *slot = NULL;
+  for (unsigned i = 0; i < 3; i++) { /* the chunk heap serves the first of a class */
+    slot = fh_malloc(960);
+  }
+  fh_free(pointer = (char *)((uintptr_t)slot & ~(uintptr_t)16383) + 16 * 960);
+  fh_trim(0);
+}
+
 /* The END of a stretch has a head, and what would be its memory is the first byte of the next stretch. */
 static void free_end_of_stretch(void) {
   enum { BYTES = 3000 };
@@ -222,6 +260,9 @@ DEATH(free_inside_chunk, "free", "not the start of an allocation, or its header 
 DEATH(free_slot_twice, "free", "freed already (double free)")
 DEATH(free_slot_twice_with_one_between, "free", "freed already (double free)")
 DEATH(free_slot_twice_below_another, "free", "freed already (double free)")
+DEATH(free_slot_twice_among_others, "free", "freed already (double free)")
+DEATH(free_slot_twice_much_later, "free", "freed already (double free)")
+DEATH(free_what_was_never_taken, "free", "not the start of an allocation")
 DEATH(free_end_of_stretch, "free", "not the start of an allocation, or its header was overwritten")
 DEATH(free_chunk_twice, "free", "freed already (double free)")
 DEATH(free_merged_chunk_twice, "free", "freed already (double free)")
@@ -253,6 +294,9 @@ int main(void) {
       cmocka_unit_test(test_realloc_foreign),
       cmocka_unit_test(test_free_slot_twice_with_one_between),
       cmocka_unit_test(test_free_slot_twice_below_another),
+      cmocka_unit_test(test_free_slot_twice_among_others),
+      cmocka_unit_test(test_free_slot_twice_much_later),
+      cmocka_unit_test(test_free_what_was_never_taken),
       cmocka_unit_test(test_free_end_of_stretch),
       cmocka_unit_test(test_write_past_end_before_quick),
       cmocka_unit_test(test_free_inside_anothers_slot),

@@ -1,4 +1,4 @@
-/* Slabs of which few slots are used, without memory for notes, and with purges that fail: nothing is lost. */
+/* Slabs of which few slots are used, with purges that fail: nothing is lost. */
 #include "unit/cm.h"
 
 #include <string.h>
@@ -6,7 +6,6 @@
 #include "freehold/freehold.h"
 #include "heap/sparse.h"
 #include "os/os.h"
-#include "pages/meta.h"
 #include "unit/slabs.h"
 
 enum { BYTES = 208, SLABS = 300, EACH = (int)(FH_PAGE_SIZE / BYTES), COUNT = SLABS * EACH };
@@ -48,28 +47,12 @@ static void take_again_and_free(void) {
   assert_int_equal(fh_heap_mine()->slab_count, 0);
 }
 
-static void without_notes(void **state) {
-  fh_heap *heap = fh_heap_mine();
-  (void)state;
-  slabs_at_once(heap);
-  fill();
-  while (fh_meta_take(64) != NULL) { /* what is committed already */
-    fh_os_faults_now.fail_after = 0;
-  }
-  thin_out();
-  assert_int_equal(fh_sparse_trim(heap), 0);
-  assert_true(heap->sparse.count >= SLABS - 1);
-  fh_os_faults_now.fail_after = -1;
-  take_again_and_free();
-}
-
 static void without_purges(void **state) {
   fh_heap *heap = fh_heap_mine();
   (void)state;
   slabs_at_once(heap);
   fill();
   thin_out();
-  assert_non_null(fh_meta_take(64 << 10)); /* committed */
   for (long succeed = 0; succeed < 40; succeed += 13) {
     fh_os_faults_now.fail_after = succeed;
     size_t gone = fh_sparse_trim(heap);
@@ -94,7 +77,6 @@ static void with_long_pages(void **state) {
 }
 
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(without_notes), cmocka_unit_test(without_purges),
-                                     cmocka_unit_test(with_long_pages)};
+  const struct CMUnitTest tests[] = {cmocka_unit_test(without_purges), cmocka_unit_test(with_long_pages)};
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

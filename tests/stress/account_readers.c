@@ -63,8 +63,8 @@ static void read_account(fh_account *out) {
 }
 
 static uint64_t sum_of_parts(const fh_account *a) {
-  return a->slab_live + a->slab_free + a->slab_uncarved + a->chunk_live + a->chunk_heads + a->chunk_quick +
-         a->chunk_holes + a->chunk_ends + a->large_live;
+  return a->slab_live + a->slab_free + a->slab_uncarved + a->slab_maps + a->chunk_live + a->chunk_heads +
+         a->chunk_quick + a->chunk_holes + a->chunk_ends + a->large_live;
 }
 
 static void look(void) {

@@ -51,8 +51,8 @@ static int clear_mess(void **state) {
 }
 
 static uint64_t sum_of_parts(const fh_account *a) {
-  return a->slab_live + a->slab_free + a->slab_uncarved + a->chunk_live + a->chunk_heads + a->chunk_quick +
-         a->chunk_holes + a->chunk_ends + a->large_live;
+  return a->slab_live + a->slab_free + a->slab_uncarved + a->slab_maps + a->chunk_live + a->chunk_heads +
+         a->chunk_quick + a->chunk_holes + a->chunk_ends + a->large_live;
 }
 
 static void parts_add_up(void **state) {

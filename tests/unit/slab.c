@@ -114,7 +114,7 @@ static void slabs_hold_what_they_say(void **state) {
     fill(bytes, 2);
     fh_span *slab = slab_at(slots[0]);
     assert_int_equal(slab->class, class);
-    assert_int_equal(slab->u.slab.slots, each);
+    assert_int_equal(fh_classes[class].slots, each);
     for (size_t i = 0; i < each; i++) {
       assert_int_equal((size_t)(slots[i] - slab->start) % bytes, 0);
       assert_true(slots[i] >= slab->start && slots[i] + bytes <= slab->start + FH_PAGE_SIZE);
@@ -162,7 +162,7 @@ static void live_slots_are_counted(void **state) {
     slots[i] = fh_malloc(bytes);
     slab = slab_at(slots[i]);
     assert_int_equal(fh_slab_live(slab), i + 1 + cached(heap, bytes));
-    assert_true(slab->u.slab.carved >= i + 1 && slab->u.slab.carved <= i + 1 + 4096 / bytes); /* reached in steps */
+    assert_true(slab->u.carved >= i + 1 && slab->u.carved <= i + 1 + 4096 / bytes); /* reached in steps */
   }
   for (size_t i = 0; i < each; i += 2) {
     fh_free(slots[i]);
@@ -315,36 +315,70 @@ static void fullest_serve_first(void **state) {
   empty_heap();
 }
 
-/* Slabs that are more than half full are left alone while what is free in them is little of all. */
-static void few_free_slots_are_left(void **state) {
-  enum { FEW = 100 };
-  size_t bytes = 32, each = slots_of(bytes);
-  fh_heap *heap = empty_heap();
+/* Which of the slots in the first slabs are given: some alone, some side by side, whole words of them and none. */
+static bool is_given(size_t i) { return i / 96 % 3 == 0 ? i % 3 == 0 : i / 96 % 3 == 1; }
+
+static size_t give_some(size_t count) {
+  size_t given = 0;
+  for (size_t i = 0; i < count; i++) {
+    if (is_given(i)) {
+      fh_free(slots[i]);
+      given++;
+    }
+  }
+  fh_cache_flush(fh_heap_mine());
+  return given;
+}
+
+/* The map of a slab says of each slot whether it is free, and that what is behind the last one is. */
+static void maps_say_what_is_free(void **state) {
   (void)state;
-  fill(bytes, SLABS);
-  assert_int_equal(heap->slabs_left, 0);
-  give(0, FEW);
-  fh_cache_flush(heap);
-  assert_int_equal(heap->slabs_left, FH_PAGE_SIZE / 8);
-  for (size_t i = SLABS * each; i < (SLABS + 1) * each; i++) { /* all of a new one */
-    slots[i] = fh_malloc(bytes);
-    assert_ptr_equal(slab_at(slots[i]), slab_at(slots[SLABS * each]));
+  for (unsigned class = 1; class < FH_CLASSES; class ++) {
+    size_t bytes = fh_class_bytes(class), each = slots_of(bytes);
+    fill(bytes, 2);
+    give_some(2 * each);
+    for (size_t i = 0; i < 2 * each; i++) {
+      const fh_span *slab = slab_at(slots[i]);
+      size_t number = (size_t)(slots[i] - slab->start) / bytes;
+      assert_int_equal(fh_slotmap_is_free(slab->map, (unsigned)number), is_given(i));
+    }
+    for (size_t number = each; number < (size_t)64 << slab_at(slots[2])->map->order; number++) {
+      assert_true(fh_slotmap_is_free(slab_at(slots[2])->map, (unsigned)number));
+    }
+    for (size_t i = 0; i < 2 * each; i++) {
+      if (!is_given(i)) {
+        fh_free(slots[i]);
+      }
+    }
   }
-  assert_int_equal(heap->slab_count, SLABS + 1);
-  give(each, each + FEW);
-  fh_cache_flush(heap);
-  assert_int_equal(heap->slabs_left, 2 * FH_PAGE_SIZE / 8);
-  for (size_t i = 0; i < FEW; i++) { /* now it is not little: all of the one that waited longest */
-    slots[i] = fh_malloc(bytes);
-    assert_ptr_equal(slab_at(slots[i]), slab_at(slots[FEW]));
-  }
-  assert_int_equal(heap->slabs_left, FH_PAGE_SIZE / 8);
-  slots[each] = fh_malloc(bytes); /* and little again */
-  assert_int_equal(heap->slab_count, SLABS + 2);
-  give(0, each + 1);
-  give(each + FEW, (SLABS + 1) * each);
   empty_heap();
-  assert_int_equal(heap->slabs_left, 0);
+}
+
+/* What is free in a slab is taken in order of addresses, each slot once, and no more of them than are looked at soon.
+ */
+static void free_slots_are_taken_in_order(void **state) {
+  enum { AT_ONCE = 256 };
+  (void)state;
+  for (unsigned class = 1; class < FH_CLASSES; class ++) {
+    size_t bytes = fh_class_bytes(class), each = slots_of(bytes), taken = 0;
+    fill(bytes, 2);
+    size_t given = give_some(2 * each);
+    for (size_t i = 0; i < 2 * each; i++) {
+      if (is_given(i)) {
+        char *before = taken++ == 0 ? NULL : slots[2 * each];
+        slots[i] = slots[2 * each] = fh_malloc(bytes);
+        memset(slots[i], (int)(i % 251), bytes);
+        assert_true(before == NULL || slab_at(before) != slab_at(slots[i]) || before < slots[i]);
+        assert_true(cached(fh_heap_mine(), bytes) < AT_ONCE);
+      }
+    }
+    assert_int_equal(taken, given);
+    for (size_t i = 0; i < 2 * each; i++) {
+      assert_int_equal(slots[i][0], (char)(i % 251));
+    }
+    give(0, 2 * each);
+  }
+  empty_heap();
 }
 
 /* A flush leaves nothing in the caches; slabs that hold something are on a list, and serve again. */
@@ -428,7 +462,8 @@ int main(void) {
       cmocka_unit_test(sparse_slabs_stay),
       cmocka_unit_test(full_slabs_are_used_again),
       cmocka_unit_test(fullest_serve_first),
-      cmocka_unit_test(few_free_slots_are_left),
+      cmocka_unit_test(maps_say_what_is_free),
+      cmocka_unit_test(free_slots_are_taken_in_order),
       cmocka_unit_test(flushed_slabs_are_listed),
       cmocka_unit_test(slabs_say_whose_they_are),
       cmocka_unit_test(few_objects_lie_in_the_chunk_heap),

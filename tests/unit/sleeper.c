@@ -511,7 +511,7 @@ static int free_what_was_never_taken(void) {
   if (slab == NULL || !fh_sleeper_any(fh_heap_mine())) {
     return NOT_ASLEEP;
   }
-  blocks[victim = 0] = slab->start + (size_t)(slab->u.slab.slots - 1) * 208;
+  blocks[victim = 0] = slab->start + (size_t)(fh_classes[slab->class].slots - 1) * 208;
   in_a_thread(free_victim);
   return NOT_NOTICED;
 }
