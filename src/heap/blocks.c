@@ -172,8 +172,7 @@ fh_inline bool send(void *pointer, fh_heap *mine, fh_heap *to, fh_span *span) {
   fh_batch *batch = fh_remote_batch(mine, to);
   unsigned kind = fh_span_kind_of(span);
   bool is_slot = kind == FH_SPAN_SLAB && fh_slot_starts(span, pointer);
-  if (fh_likely(is_slot && fh_remote_fits(batch, to, pointer))) {
-    fh_remote_note(batch, pointer);
+  if (fh_likely(is_slot && fh_remote_note(batch, to, pointer, fh_class_bytes(span->class)))) {
     return true;
   }
   if (mine == &fh_no_heap || (!is_slot && !(kind >= FH_SPAN_CHUNKS && fh_chunk_is_used(pointer)))) {

@@ -67,15 +67,15 @@ typedef struct fh_slabs {
 
 /* Frees for one other heap (heap/remote.h): 64 bytes, so that its place is a shift. */
 typedef struct fh_batch {
-  struct fh_heap *open; /* `to` while the node has room: one comparison for both. NULL: what comes next begins one */
-  void **at;            /* where in the node the next block is noted */
-  void *newest;         /* what was freed last */
-  uint16_t left;        /* blocks for which the node has room */
-  uint16_t last_held;   /* blocks in the first node, once it is closed */
-  int32_t room;         /* bytes until it is posted; a free counts as FH_REMOTE_SHARE at least */
-  struct fh_heap *to;   /* NULL: it is empty, and so is all the rest */
-  void **node, **next;  /* the open node, and what it is to lead to */
-  void **last;          /* the node that was made first */
+  _Alignas(8 * sizeof(void *)) struct fh_heap *to; /* NULL: it is empty, and so is all the rest */
+  void **at;                                       /* where in the node the next entry goes */
+  void *after;                                     /* where what was freed last ends */
+  uint8_t left;                                    /* entries for which the node has room */
+  uint8_t run;                                     /* blocks that the last entry stands for, beside the one it tells */
+  uint16_t last_held;                              /* entries in the first node, once it is closed */
+  int32_t room;        /* bytes until it is posted; a free counts as FH_REMOTE_SHARE at least */
+  void **node, **next; /* the open node, and what it is to lead to */
+  void **last;         /* the node that was made first */
 } fh_batch;
 
 _Static_assert(sizeof(void *) != 8 || sizeof(fh_batch) == 64, "its place is a shift");

@@ -26,10 +26,10 @@ static void close_node(fh_batch *batch) {
   batch->last_held = batch->node == batch->last ? (uint16_t)held : batch->last_held;
 }
 
-/* Bytes in the blocks of a batch, about: slots are taken to be as long as the last one. What the open node does not
+/* Bytes in the blocks of a batch, about: slots are taken to be as long as the node. What the open node does not
  * hold yet has been taken off the room already. */
 static size_t bytes_in(const fh_batch *batch) {
-  const fh_span *span = fh_arena_find(batch->newest);
+  const fh_span *span = fh_arena_find(batch->node);
   size_t counted = FH_REMOTE_BYTES - (size_t)batch->room - batch->left * FH_REMOTE_SHARE;
   bool slot = fh_span_kind_of(span) == FH_SPAN_SLAB;
   return slot ? counted / FH_REMOTE_SHARE * fh_class_bytes(span->class) : counted;
@@ -53,13 +53,6 @@ void fh_remote_post(fh_batch *batch) {
   fh_remote_reap(to);
 }
 
-void fh_remote_full(fh_batch *batch) {
-  batch->open = NULL;
-  if (batch->room <= 0) {
-    fh_remote_post(batch);
-  }
-}
-
 /* Opens a node in a block, and takes from the room of its batch what it may come to hold. */
 static void begin(fh_batch *batch, fh_heap *to, void *pointer, size_t bytes) {
   if (batch->to != to) {
@@ -72,20 +65,18 @@ static void begin(fh_batch *batch, fh_heap *to, void *pointer, size_t bytes) {
   batch->next = batch->node;
   batch->node = pointer;
   batch->at = (void **)pointer + 1;
-  batch->newest = pointer;
-  batch->open = to;
-  batch->left = (uint16_t)most;
+  batch->after = (char *)pointer + bytes;
+  batch->run = FH_NODE_COUNT; /* what stands before the first entry is the link */
+  batch->left = (uint8_t)most;
   batch->room -= (int32_t)((most + 1) * FH_REMOTE_SHARE);
 }
 
 void fh_remote_give(fh_heap *mine, fh_heap *to, const char *call, void *pointer, size_t bytes) {
   fh_batch *batch = fh_remote_batch(mine, to);
-  if (fh_unlikely(batch->to == to && batch->newest == pointer)) {
+  if (fh_unlikely(batch->to == to && batch->after == (char *)pointer + bytes)) {
     fh_fatal(call, pointer, "freed already (double free)");
   }
-  if (fh_remote_fits(batch, to, pointer)) {
-    fh_remote_note(batch, pointer);
-  } else {
+  if (!fh_remote_note(batch, to, pointer, bytes)) {
     begin(batch, to, pointer, bytes);
   }
   if (bytes > FH_REMOTE_SHARE && batch->to == to) {
@@ -98,7 +89,7 @@ void fh_remote_give(fh_heap *mine, fh_heap *to, const char *call, void *pointer,
 }
 
 void fh_remote_post_one(fh_heap *to, void *pointer) {
-  fh_batch batch = {.to = to, .node = pointer, .at = (void **)pointer + 1, .last = pointer, .newest = pointer};
+  fh_batch batch = {.to = to, .node = pointer, .at = (void **)pointer + 1, .last = pointer};
   batch.room = (int32_t)(FH_REMOTE_BYTES - FH_REMOTE_SHARE);
   fh_remote_post(&batch);
 }
@@ -123,16 +114,38 @@ fh_inline void **read_link(void **node, unsigned *count) {
   return (void **)(link & ~(uintptr_t)FH_NODE_COUNT);
 }
 
-void **fh_remote_read(void **node, void *blocks[FH_NODE_MOST + 1], unsigned *count) {
-  void **next = read_link(node, count);
-  blocks[0] = node;
-  for (unsigned i = 1; i < *count; i++) {
-    blocks[i] = node[i];
+fh_inline unsigned run_of(const void *entry) { return (unsigned)((uintptr_t)entry & FH_NODE_COUNT); }
+
+fh_inline char *block_of(void *entry) { return (char *)entry - run_of(entry); }
+
+unsigned fh_remote_expand(void *entry, void **blocks) {
+  unsigned run = run_of(entry);
+  char *last = block_of(entry);
+  blocks[0] = last;
+  if (run != 0) {
+    const fh_span *slab = fh_arena_find(last);
+    if (fh_unlikely(slab == NULL || fh_span_kind_of(slab) != FH_SPAN_SLAB)) {
+      fh_remote_damaged(last);
+    }
+    for (unsigned i = 1; i <= run; i++) {
+      blocks[i] = last - i * fh_class_bytes(slab->class);
+    }
   }
+  return run + 1;
+}
+
+void **fh_remote_read(void **node, void *blocks[FH_NODE_BLOCKS], unsigned *count) {
+  unsigned entries, all = 1;
+  void **next = read_link(node, &entries);
+  blocks[0] = node;
+  for (unsigned i = 1; i < entries; i++) {
+    all += fh_remote_expand(node[i], blocks + all);
+  }
+  *count = all;
   return next;
 }
 
-/* A node becomes an array of the blocks that came with it, itself the first. */
+/* A node becomes an array of entries, itself the first. */
 static void **open_node(void **node, unsigned *count) {
   void **next = read_link(node, count);
   __builtin_prefetch(next);
@@ -150,79 +163,155 @@ fh_inline fh_span *span_of_mine(const fh_heap *heap, const void *block) {
   return span;
 }
 
-/* The last blocks of a node that lie in one slab: how many of its blocks are left. */
-fh_inline unsigned before_run(const fh_span *slab, void **node, unsigned count) {
+/* The last entries of a node that lie in one slab, and how many slots they stand for. */
+typedef struct batch_run {
+  void **node, **first;
+  unsigned entries, slots;
+} batch_run;
+
+fh_inline batch_run last_run(const fh_span *slab, void **node, unsigned count) {
   uintptr_t start = (uintptr_t)slab->start;
+  unsigned left = count, slots = 0;
   do {
-    count--;
-  } while (count != 0 && (uintptr_t)node[count - 1] - start < FH_PAGE_SIZE);
-  return count;
+    slots += run_of(node[--left]) + 1;
+  } while (left != 0 && (uintptr_t)node[left - 1] - start < FH_PAGE_SIZE);
+  return (batch_run){node, node + left, count - left, slots};
 }
 
-/* To the cache, which has room for them. All lines are asked for at once: they come from another processor. That each
- * begins where a slot does was looked at by who sent it. A node that is among its own blocks would be written to. */
-fh_inline void link_run(fh_cache *cache, const fh_span *slab, void **node, void **run, unsigned count) {
-  const uint64_t *free = slab->map->free;
+/* Stops the program: some slot of the entry is free already, or it is none. */
+static fh_noinline fh_cold _Noreturn void run_refused(const fh_span *slab, void *entry) {
+  size_t offset = (size_t)(block_of(entry) - slab->start);
+  for (unsigned i = run_of(entry); i != 0 && offset >= fh_class_bytes(slab->class); i--) {
+    if (fh_slotmap_is_free(slab->map, fh_class_quotient(slab->class, offset))) {
+      break;
+    }
+    offset -= fh_class_bytes(slab->class);
+  }
+  fh_slot_refused(slab, offset);
+}
+
+/* Whether none of the slots of an entry is free in the map, where `note` makes them so. That one begins where the last
+ * does was looked at by who sent it. A run lies in one word, or in two. */
+fh_inline bool look_at_bits(const fh_span *slab, uint32_t inverse, void *entry, bool note) {
+  unsigned run = run_of(entry);
+  uint64_t product = (uint64_t)(size_t)(block_of(entry) - slab->start) * inverse;
+  unsigned last = (unsigned)(product >> 32);
+  uint64_t *word = &slab->map->free[product >> 38], bits = UINT64_C(1) << last % 64;
+  if (run == 0) {
+    bool used = (*word & bits) == 0;
+    *word |= note ? bits : 0;
+    return used;
+  }
+  if (fh_unlikely(run > last)) {
+    return false;
+  }
+  unsigned first = last - run, at = first % 64;
+  bits = (UINT64_C(2) << run) - 1;
+  word = &slab->map->free[first / 64];
+  uint64_t before = word[0] & bits << at;
+  word[0] |= note ? bits << at : 0;
+  if (at + run >= 64) {
+    before |= word[1] & bits >> (64 - at);
+    word[1] |= note ? bits >> (64 - at) : 0;
+  }
+  return before == 0;
+}
+
+/* To the cache, which has room for them, the lowest in front. All lines are asked for at once: they come from another
+ * processor. */
+fh_inline void link_run(fh_cache *cache, const fh_span *slab, const batch_run *run) {
+  size_t size = fh_class_bytes(slab->class);
   uint32_t inverse = fh_classes[slab->class].inverse;
   void *first = cache->first;
-  cache->room -= (int32_t)count;
-  for (unsigned i = run == node; i < count; i++) {
-    __builtin_prefetch(run[i], 1);
-    if (fh_unlikely(run[i] == node)) {
-      fh_freed_twice(node);
+  cache->room -= (int32_t)run->slots;
+  for (unsigned i = 0; i < run->entries; i++) {
+    char *slot = block_of(run->first[i]);
+    for (unsigned left = run_of(run->first[i]) + 1; left != 0; left--, slot -= size) {
+      __builtin_prefetch(slot, 1);
+      if (fh_unlikely(slot == (char *)run->node && run->first + i != run->node)) {
+        fh_freed_twice(slot); /* it would be written to, and is read after that */
+      }
     }
   }
-  while (count != 0) {
-    void *slot = run[--count];
-    size_t offset = (size_t)((char *)slot - slab->start);
-    uint64_t product = (uint64_t)offset * inverse;
-    if (fh_unlikely((free[product >> 38] >> (product >> 32) % 64 & 1) != 0 || slot == first)) {
-      fh_slot_refused(slab, offset);
+  for (unsigned i = run->entries; i-- != 0;) {
+    void *entry = run->first[i];
+    char *slot = block_of(entry);
+    if (fh_unlikely(!look_at_bits(slab, inverse, entry, false) || slot == first)) {
+      run_refused(slab, entry);
     }
-    *(void **)slot = first;
-    first = slot;
+    for (unsigned left = run_of(entry) + 1; left != 0; left--, slot -= size) {
+      *(void **)(void *)slot = first;
+      first = slot;
+    }
   }
   cache->first = first;
 }
 
 /* To the slab: none of them is touched. */
-fh_inline void note_run(fh_heap *heap, fh_span *slab, void **run, unsigned count) {
-  uint64_t *free = slab->map->free;
+fh_inline void note_run(fh_heap *heap, fh_span *slab, const batch_run *run) {
   uint32_t inverse = fh_classes[slab->class].inverse;
-  for (unsigned i = 0; i < count; i++) {
-    fh_slot_note(free, inverse, slab, (size_t)((char *)run[i] - slab->start));
+  for (unsigned i = 0; i < run->entries; i++) {
+    if (fh_unlikely(!look_at_bits(slab, inverse, run->first[i], true))) {
+      run_refused(slab, run->first[i]);
+    }
   }
-  heap->slabs[slab->class].out -= count;
-  fh_slab_came_back(heap, slab, count);
+  heap->slabs[slab->class].out -= run->slots;
+  fh_slab_came_back(heap, slab, run->slots);
 }
 
-/* Nobody would take what an orphan has at hand. */
-fh_inline unsigned receive(fh_heap *heap, fh_span *slab, void **node, unsigned count) {
+/* One slot, with none of its slab before it in the node: what comes in no order is all like that. */
+fh_inline unsigned receive_one(fh_heap *heap, fh_span *slab, void *slot) {
+  uint32_t inverse = fh_classes[slab->class].inverse;
   fh_cache *cache = fh_cache_at(heap, slab->cache);
-  unsigned left = before_run(slab, node, count);
-  if (cache->room >= (int32_t)(count - left) && fh_this.heap == heap) {
-    link_run(cache, slab, node, node + left, count - left);
-  } else {
-    note_run(heap, slab, node + left, count - left);
+  bool link = cache->room > 0 && fh_this.heap == heap;
+  if (fh_unlikely(!look_at_bits(slab, inverse, slot, !link) || slot == cache->first)) {
+    run_refused(slab, slot);
   }
-  return left;
+  if (link) {
+    *(void **)slot = cache->first;
+    cache->first = slot;
+    cache->room--;
+  } else {
+    heap->slabs[slab->class].out--;
+    fh_slab_came_back(heap, slab, 1);
+  }
+  return 1;
+}
+
+/* Nobody would take what an orphan has at hand. How many slots. */
+static unsigned receive(fh_heap *heap, fh_span *slab, void **node, unsigned *left) {
+  void *entry = node[*left - 1];
+  if (run_of(entry) == 0 && (*left == 1 || (uintptr_t)node[*left - 2] - (uintptr_t)slab->start >= FH_PAGE_SIZE)) {
+    --*left;
+    return receive_one(heap, slab, entry);
+  }
+  fh_cache *cache = fh_cache_at(heap, slab->cache);
+  batch_run run = last_run(slab, node, *left);
+  *left -= run.entries;
+  if (cache->room >= (int32_t)run.slots && fh_this.heap == heap) {
+    link_run(cache, slab, &run);
+  } else {
+    note_run(heap, slab, &run);
+  }
+  return run.slots;
 }
 
 /* Frees the blocks of the node that comes next, from the last to itself: nothing of it is read after that. How many. */
 static unsigned take_in(fh_heap *heap) {
   void **node = heap->taken_in;
-  unsigned count;
+  unsigned left, blocks = 0;
   span_of_mine(heap, node);
-  heap->taken_in = open_node(node, &count);
-  for (unsigned left = count; left != 0;) {
+  heap->taken_in = open_node(node, &left);
+  while (left != 0) {
     fh_span *span = span_of_mine(heap, node[left - 1]);
     if (fh_span_kind_of(span) == FH_SPAN_SLAB) {
-      left = receive(heap, span, node, left);
+      blocks += receive(heap, span, node, &left);
     } else {
       fh_chunk_give(&heap->chunks, "free", node[--left]);
+      blocks++;
     }
   }
-  return count;
+  return blocks;
 }
 
 static void **inbox_empty(fh_heap *heap) {

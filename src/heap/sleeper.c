@@ -199,7 +199,7 @@ static fh_span *sort_block(fh_heap *to, void *block) {
 
 /* The blocks of one node; slabs that are whole now are linked to `whole`. */
 static unsigned sort_node(fh_heap *to, fh_hole *whole) {
-  void *blocks[FH_NODE_MOST + 1];
+  void *blocks[FH_NODE_BLOCKS];
   unsigned count;
   to->sorted.nodes = fh_remote_read(to->sorted.nodes, blocks, &count);
   for (unsigned i = 0; i < count; i++) {
@@ -447,7 +447,7 @@ unsigned fh_sleeper_some(fh_heap *heap) {
 /* Looking. */
 
 void fh_sleeper_visit(const fh_heap *heap, void (*visit)(void *arg, const void *block), void *arg) {
-  void *blocks[FH_NODE_MOST + 1];
+  void *blocks[FH_NODE_BLOCKS];
   for (void **node = heap->sorted.nodes; node != NULL;) {
     unsigned count;
     node = fh_remote_read(node, blocks, &count);

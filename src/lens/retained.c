@@ -171,7 +171,7 @@ static void read_sent(const reading *r, const void *block) {
 static void read_sorted(void *arg, const void *block) { read_sent(arg, block); }
 
 static void read_nodes(const reading *r, void **node) {
-  void *blocks[FH_NODE_MOST + 1];
+  void *blocks[FH_NODE_BLOCKS];
   for (unsigned count; node != NULL;) {
     node = fh_remote_read(node, blocks, &count);
     for (unsigned i = 0; i < count; i++) {
@@ -184,7 +184,10 @@ static void read_nodes(const reading *r, void **node) {
 static void read_batch(const reading *r, const fh_batch *batch) {
   if (batch->to != NULL) {
     for (void **at = batch->node + 1; at < batch->at; at++) {
-      read_sent(r, *at);
+      void *blocks[FH_NODE_COUNT + 1];
+      for (unsigned left = fh_remote_expand(*at, blocks); left != 0; left--) {
+        read_sent(r, blocks[left - 1]);
+      }
     }
     read_sent(r, batch->node);
     read_nodes(r, batch->next);

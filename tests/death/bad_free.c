@@ -155,6 +155,29 @@ static void free_inside_anothers_slot(void) {
   in_a_thread(free_pointer_with_heap);
 }
 
+static unsigned from, to;
+
+static void *free_some(void *unused) {
+  for (unsigned i = from; i < to; i++) {
+    fh_free(slots[i]);
+  }
+  return unused;
+}
+
+/* Its neighbours are in use, and were freed with it in one run. */
+static void free_in_a_run_of_anothers_twice(void) {
+  take_slots();
+  from = 20;
+  to = 41;
+  in_a_thread(free_some);
+  fh_trim(0);
+  pointer = slots[40];
+  from = 38;
+  to = 45;
+  in_a_thread(free_some);
+  fh_trim(0);
+}
+
 /* By the first call of a thread. */
 static void free_first_inside_anothers_slot(void) {
   take_slots();
@@ -273,6 +296,7 @@ DEATH(write_past_short_end, "free", "not the start of an allocation, or its head
 DEATH(write_past_end_before_quick, "free", "its header was overwritten after it was freed")
 DEATH(free_inside_anothers_slot, "free", "not the start of an allocation")
 DEATH(free_first_inside_anothers_slot, "free", "not the start of an allocation")
+DEATH(free_in_a_run_of_anothers_twice, "free", "freed already (double free)")
 DEATH(measure_inside_slot, "malloc_usable_size", "not the start of an allocation")
 DEATH(realloc_inside_slot, "realloc", "not the start of an allocation")
 DEATH(free_inside_slot, "free", "not the start of an allocation")
@@ -301,6 +325,7 @@ int main(void) {
       cmocka_unit_test(test_write_past_end_before_quick),
       cmocka_unit_test(test_free_inside_anothers_slot),
       cmocka_unit_test(test_free_first_inside_anothers_slot),
+      cmocka_unit_test(test_free_in_a_run_of_anothers_twice),
       cmocka_unit_test(test_measure_inside_slot),
       cmocka_unit_test(test_realloc_inside_slot),
       cmocka_unit_test(test_free_inside_slot),

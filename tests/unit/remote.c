@@ -124,7 +124,7 @@ static bool inbox_is_empty(void) { return __atomic_load_n(&fh_heap_mine()->inbox
 
 static size_t inbox_count(void) {
   size_t count = 0;
-  void *in_node[FH_NODE_MOST + 1];
+  void *in_node[FH_NODE_BLOCKS];
   for (void **node = __atomic_load_n(&fh_heap_mine()->inbox, __ATOMIC_ACQUIRE); node != NULL;) {
     unsigned more;
     node = fh_remote_read(node, in_node, &more);
@@ -156,14 +156,16 @@ static int start(void **state) {
   return 0;
 }
 
-/* Each slot of a full slab, freed elsewhere, is the owner's again, and he makes no other slab. */
+/* Each slot but one of a full slab, freed elsewhere, is the owner's again, and he makes no other slab. */
 static void slots_come_back(void **state) {
-  enum { BYTES = 512, SLOTS = FH_PAGE_SIZE / BYTES };
+  enum { BYTES = 512, SLOTS = FH_PAGE_SIZE / BYTES - 1 };
   static char *again[SLOTS];
   (void)state;
-  take_checked(BYTES, SLOTS);
-  fh_span *slab = fh_arena_find(blocks.at[0]);
-  assert_int_equal(fh_slab_live(slab), SLOTS);
+  take_checked(BYTES, SLOTS + 1);
+  char *stays = blocks.at[SLOTS];
+  fh_span *slab = fh_arena_find(stays);
+  assert_int_equal(fh_slab_live(slab), SLOTS + 1);
+  blocks.count = SLOTS;
   assert_null(fh_heap_mine()->cache[slab->class].first); /* all are with the program */
   in_a_thread(give_many, &blocks);
   assert_int_equal(inbox_count(), SLOTS);
@@ -175,9 +177,58 @@ static void slots_come_back(void **state) {
   }
   assert_int_equal(pages_used(), pages);
   assert_null(fh_heap_mine()->cache[slab->class].first);
-  assert_int_equal(fh_slab_live(slab), SLOTS);
+  assert_int_equal(fh_slab_live(slab), SLOTS + 1);
   for (size_t i = 0; i < SLOTS; i++) {
     fh_free(again[i]);
+  }
+  fh_free(stays);
+}
+
+static size_t inbox_nodes(void) {
+  size_t count = 0;
+  void *in_node[FH_NODE_BLOCKS];
+  for (void **node = __atomic_load_n(&fh_heap_mine()->inbox, __ATOMIC_ACQUIRE); node != NULL; count++) {
+    unsigned more;
+    node = fh_remote_read(node, in_node, &more);
+  }
+  return count;
+}
+
+/* Where the i-th to be freed lies among `count`: in order, backwards, every third, in pieces that end anywhere. */
+static size_t place(unsigned order, size_t i, size_t count) {
+  switch (order) {
+    case 0: return i;
+    case 1: return count - 1 - i;
+    case 2: return i * 3 % count;
+    default: return i / 11 * 11 + 10 < count ? i / 11 * 11 + (i + 4) % 11 : i;
+  }
+}
+
+/* In whatever order slots are freed elsewhere, side by side or not, each comes home once. Those in order need few
+ * lines. */
+static void runs_come_back(void **state) {
+  enum { SLABS = 3 };
+  static char *all[MOST];
+  fh_heap *heap = fh_heap_mine();
+  (void)state;
+  for (unsigned class = 1; class < FH_CLASSES; class ++) {
+    for (unsigned order = 0; order < 4; order++) {
+      fh_cache_flush(heap);
+      size_t slabs = heap->slab_count, count = SLABS * (size_t)fh_classes[class].slots;
+      count -= count % 3 == 0; /* every third meets all of them */
+      take_checked(fh_class_bytes(class), count);
+      memcpy(all, blocks.at, count * sizeof *all);
+      for (size_t i = 0; i < count; i++) {
+        blocks.at[i] = all[place(order, i, count)];
+      }
+      in_a_thread(give_many, &blocks);
+      assert_int_equal(inbox_count(), count);
+      assert_true(order != 0 || class < 3 || inbox_nodes() <= count / 16 + SLABS + 1);
+      fh_remote_drain(heap);
+      fh_cache_flush(heap);
+      assert_int_equal(heap->slab_count, slabs);
+      assert_int_equal(heap->slabs[class].out, 0);
+    }
   }
 }
 
@@ -208,19 +259,25 @@ static void large_objects_go_at_once(void **state) {
   assert_int_equal(pages_used(), before);
 }
 
-/* By number, for small blocks. */
+/* By number, for small blocks: what a node has room for and did not get counts too, where blocks are side by side. */
 static void full_batches_are_posted(void **state) {
   static helper h;
   (void)state;
-  take_checked(24, 2 * FH_REMOTE_MOST);
-  helper_start(&h);
-  for (size_t i = 0; i < 2 * FH_REMOTE_MOST; i++) {
-    assert_int_equal(inbox_count(), i / FH_REMOTE_MOST * FH_REMOTE_MOST);
-    helper_do(&h, free_one, blocks.at[i]);
+  for (unsigned order = 0; order < 2; order++) {
+    size_t before = 0;
+    take_checked(24, 3 * FH_REMOTE_MOST);
+    helper_start(&h);
+    for (size_t i = 0; i < 3 * FH_REMOTE_MOST; i++) {
+      helper_do(&h, free_one, blocks.at[place(order, i, 3 * FH_REMOTE_MOST)]);
+      size_t now = inbox_count();
+      assert_true(now == before || (now == i + 1 && now - before <= FH_REMOTE_MOST));
+      assert_true(now == before || now - before >= (size_t)FH_REMOTE_MOST / (order == 1 ? 1 : 2));
+      before = now;
+    }
+    assert_true(before >= 2 * FH_REMOTE_MOST);
+    helper_end(&h);
+    fh_remote_drain(fh_heap_mine());
   }
-  assert_int_equal(inbox_count(), 2 * FH_REMOTE_MOST);
-  helper_end(&h);
-  fh_remote_drain(fh_heap_mine());
 }
 
 /* By bytes, for large ones. */
@@ -419,6 +476,7 @@ static void short_threads_share_heaps(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup(slots_come_back, start),
+      cmocka_unit_test_setup(runs_come_back, start),
       cmocka_unit_test_setup(chunks_come_back, start),
       cmocka_unit_test_setup(large_objects_go_at_once, start),
       cmocka_unit_test_setup(full_batches_are_posted, start),

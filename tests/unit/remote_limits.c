@@ -91,7 +91,7 @@ static uintptr_t wrong_count;
 
 static int read_long_node(void) {
   static _Alignas(16) void *node[FH_NODE_COUNT + 1];
-  void *blocks[FH_NODE_COUNT + 1];
+  void *blocks[FH_NODE_BLOCKS];
   unsigned count;
   node[0] = (void *)wrong_count;
   fh_remote_read(node, blocks, &count);
