@@ -1,15 +1,14 @@
 /* Thread caches of slots: in front of the slabs, one list a class.
  *
- *                               refill, when empty: all free slots of a partial slab,
+ *                               refill, when empty: 4 KiB of slots, 32 at least, of a partial slab,
  *   malloc  <- pop    +-------+ or the next 4 KiB of one that was never filled            +-------+
  *                     | cache | <-------------------------------------------------------- | slabs |
  *   free    -> push   +-------+ --------------------------------------------------------> +-------+
  *                               overflow: half of what it is to hold, or a batch when it holds more
  *
  * A cache is to hold a share of the slots that its class has in use, because one that waits here keeps its slab from
- * going back: when a program gives up its memory, the caches give theirs up too. A refill may bring far more than the
- * share, in one step, because nobody looks at the slots; so an overflow does not give all of it back in one step
- * either, for there each slot is looked at. */
+ * going back: when a program gives up its memory, the caches give theirs up too. A refill may bring more than the
+ * share, so an overflow does not give all of it back in one step. */
 #include "heap/heap.h"
 #include "heap/remote.h"
 

@@ -278,12 +278,18 @@ fh_inline unsigned receive_one(fh_heap *heap, fh_span *slab, void *slot) {
   return 1;
 }
 
+/* Whether the last entry is one slot, and the one before it in another slab. A node among its own entries is not: there
+ * it is looked for. */
+fh_inline bool is_alone(const fh_span *slab, void **node, unsigned count) {
+  void *entry = node[count - 1];
+  uintptr_t start = (uintptr_t)slab->start;
+  return run_of(entry) == 0 && (count == 1 || (entry != node && (uintptr_t)node[count - 2] - start >= FH_PAGE_SIZE));
+}
+
 /* Nobody would take what an orphan has at hand. How many slots. */
 static unsigned receive(fh_heap *heap, fh_span *slab, void **node, unsigned *left) {
-  void *entry = node[*left - 1];
-  if (run_of(entry) == 0 && (*left == 1 || (uintptr_t)node[*left - 2] - (uintptr_t)slab->start >= FH_PAGE_SIZE)) {
-    --*left;
-    return receive_one(heap, slab, entry);
+  if (is_alone(slab, node, *left)) {
+    return receive_one(heap, slab, node[--*left]);
   }
   fh_cache *cache = fh_cache_at(heap, slab->cache);
   batch_run run = last_run(slab, node, *left);

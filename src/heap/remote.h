@@ -1,11 +1,11 @@
 /* A free of another thread's block, up to the moment when its batch is full.
  *
  * A batch is written into the blocks themselves, as an unrolled list (Shao et al., 1994): one block in up to eight is a
- * node, which holds entries for the others. An entry is the address of a block, and in its low bits how many slots side
- * by side before it were freed one after the other, just before it: what was made in a row is often freed in a row.
+ * node, which holds entries for the others. An entry is the address of a block, and in its low bits how many slots that
+ * lie just before it were freed just before it: what was made in a row is often freed in a row.
  *
- *   batch.node -> | next node, count 4 bits | block, run 4 bits | block, run | ...   -> | next node, count | ... ->
- * inbox 64 bytes of one freed block, or what it has                          batch.last -> the first node made
+ *   batch.node -> | next node, count 4 bits | block, run 4 bits | block, run | ... -> | next node, count | ... -> inbox
+ *                 64 bytes of one freed block, or what it has                 batch.last -> the first node made
  *
  * So the owner, to whom every one of these lines comes from another processor, waits for one in eight of them, or in
  * more than a hundred: the rest he only writes to, or notes in a map. Who frees reads none: a node gets its link and
@@ -40,14 +40,14 @@ fh_inline fh_batch *fh_remote_batch(fh_heap *mine, const fh_heap *to) {
   return &mine->out[to->number % FH_REMOTE_SLOTS];
 }
 
-/* Notes a block, as long as that, in the open node. False: there is no such node, or it has no room, or the block was
- * the last one too. */
+/* Notes a block of so many bytes in the open node. False: there is none for that heap, or it has no room, or the block
+ * was the last one too. */
 fh_inline bool fh_remote_note(fh_batch *batch, const fh_heap *to, void *pointer, size_t bytes) {
   char *end = (char *)pointer + bytes;
   if (fh_unlikely(batch->to != to || batch->after == end)) {
     return false;
   }
-  /* At the start of a page it has another one before it, or a chunk. */
+  /* What begins a page has another slab before it, or no slot. */
   if (batch->after == pointer && ((uintptr_t)pointer & (FH_PAGE_SIZE - 1)) != 0 && batch->run != FH_NODE_COUNT) {
     batch->after = end;
     batch->at[-1] = (char *)pointer + ++batch->run;

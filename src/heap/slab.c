@@ -276,7 +276,7 @@ static void *take_some(fh_slabs *slabs, fh_span *slab, unsigned *count) {
 
 /* The slots of the next 4 KiB. */
 static void *carve(fh_slabs *slabs, fh_span *slab, unsigned *count) {
-  unsigned more = (unsigned)fh_class_quotient(slab->class, TAKE_BYTES), slots = fh_classes[slab->class].slots;
+  unsigned more = fh_class_quotient(slab->class, TAKE_BYTES), slots = fh_classes[slab->class].slots;
   unsigned to = (unsigned)fh_min(slab->u.carved + more, slots);
   __atomic_store_n(&slab->u.carved, (uint16_t)to, __ATOMIC_RELAXED); /* others look whether a slot was ever out */
   if (to == slots) {

@@ -14,9 +14,9 @@
  *                            ^ the thread writes there when what lies before   ^ nobody does      ^ the thread again
  *                              is freed or taken
  *
- * A slab can go because its thread has no slot of it, in use, in a cache or in its list: all were sent, and a slab
- * without a free slot is on none of the thread's lists. When the thread looks again it takes back some with each slow
- * call, and strikes the slabs that are gone off its counts. */
+ * A slab can go because its thread has no slot of it, in use, in a cache or free: all were sent, and a slab without a
+ * free slot is on none of the thread's lists, and its cache does not take from it. When the thread looks again it takes
+ * back some with each slow call, and strikes the slabs that are gone off its counts. */
 #ifndef FH_HEAP_SLEEPER_H
 #define FH_HEAP_SLEEPER_H
 

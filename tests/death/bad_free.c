@@ -178,6 +178,26 @@ static void free_in_a_run_of_anothers_twice(void) {
   fh_trim(0);
 }
 
+static char *apart;
+
+static void *free_with_one_between(void *unused) {
+  fh_free(pointer);
+  fh_free(apart);
+  fh_free(pointer);
+  return unused;
+}
+
+/* The first of a message holds the others, and one of another slab is between. */
+static void free_anothers_slot_twice_in_a_message(void) {
+  take_slots();
+  pointer = slots[SLOTS - 1];
+  for (unsigned i = 0; i < 1000; i++) {
+    apart = fh_malloc(SLOT);
+  }
+  in_a_thread(free_with_one_between);
+  fh_trim(0);
+}
+
 /* By the first call of a thread. */
 static void free_first_inside_anothers_slot(void) {
   take_slots();
@@ -297,6 +317,7 @@ DEATH(write_past_end_before_quick, "free", "its header was overwritten after it 
 DEATH(free_inside_anothers_slot, "free", "not the start of an allocation")
 DEATH(free_first_inside_anothers_slot, "free", "not the start of an allocation")
 DEATH(free_in_a_run_of_anothers_twice, "free", "freed already (double free)")
+DEATH(free_anothers_slot_twice_in_a_message, "free", "freed already (double free)")
 DEATH(measure_inside_slot, "malloc_usable_size", "not the start of an allocation")
 DEATH(realloc_inside_slot, "realloc", "not the start of an allocation")
 DEATH(free_inside_slot, "free", "not the start of an allocation")
@@ -326,6 +347,7 @@ int main(void) {
       cmocka_unit_test(test_free_inside_anothers_slot),
       cmocka_unit_test(test_free_first_inside_anothers_slot),
       cmocka_unit_test(test_free_in_a_run_of_anothers_twice),
+      cmocka_unit_test(test_free_anothers_slot_twice_in_a_message),
       cmocka_unit_test(test_measure_inside_slot),
       cmocka_unit_test(test_realloc_inside_slot),
       cmocka_unit_test(test_free_inside_slot),
