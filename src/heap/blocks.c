@@ -182,20 +182,27 @@ fh_inline bool send(void *pointer, fh_heap *mine, fh_heap *to, fh_span *span) {
   return true;
 }
 
+/* Apart, so that a chunk of the thread's own heap needs no more registers than it uses. */
+static fh_noinline void free_elsewhere(void *pointer, fh_heap *mine, fh_heap *to, fh_span *span) {
+  if (fh_unlikely(to == NULL || !send(pointer, mine, to, span))) {
+    fh_free_slow(pointer, "free");
+  }
+}
+
 /* A chunk of the thread's own heap goes to its quick list, a slot or chunk of another's is a message. Everything else
  * is rare. */
 fh_noinline void fh_free_found(void *pointer, fh_heap *mine, fh_span *span) {
   fh_heap *to = fh_span_heap(span);
-  if (to == mine) {
-    if (fh_likely(fh_span_kind_of(span) >= FH_SPAN_CHUNKS)) {
-      if (fh_unlikely(!fh_quick_give(&mine->chunks, pointer))) {
-        fh_chunk_give_slow(&mine->chunks, "free", pointer);
-        fh_remote_some(mine);
-      }
-      return;
-    }
-  } else if (to != NULL && send(pointer, mine, to, span)) {
+  if (to != mine) {
+    free_elsewhere(pointer, mine, to, span);
     return;
   }
-  fh_free_slow(pointer, "free");
+  if (fh_unlikely(fh_span_kind_of(span) < FH_SPAN_CHUNKS)) {
+    fh_free_slow(pointer, "free");
+    return;
+  }
+  if (fh_unlikely(!fh_quick_give(&mine->chunks, pointer))) {
+    fh_chunk_give_slow(&mine->chunks, "free", pointer);
+    fh_remote_some(mine);
+  }
 }
