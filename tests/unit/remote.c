@@ -232,6 +232,34 @@ static void runs_come_back(void **state) {
   }
 }
 
+/* A run for which the cache has room goes there, the lowest in front, wherever it lies in the words of the map. */
+static void short_runs_are_linked(void **state) {
+  enum { BYTES = 64, SLOTS = FH_PAGE_SIZE / BYTES, LONGEST = 8 };
+  static char *all[SLOTS];
+  fh_heap *heap = fh_heap_mine();
+  (void)state;
+  take_checked(BYTES, SLOTS);
+  memcpy(all, blocks.at, sizeof all);
+  fh_cache *cache = &heap->cache[fh_class_of(BYTES)];
+  for (size_t from = 1; from + LONGEST < SLOTS; from += 3) {
+    size_t length = 1 + from % LONGEST;
+    fh_cache_flush(heap); /* room for as many as it is to hold */
+    assert_true(cache->first == NULL && cache->room >= LONGEST);
+    blocks.count = length;
+    memcpy(blocks.at, all + from, length * sizeof *all);
+    in_a_thread(give_many, &blocks);
+    fh_remote_drain(heap);
+    assert_int_equal(cache->limit - cache->room, length);
+    for (size_t i = 0; i < length; i++) {
+      assert_ptr_equal(fh_malloc(BYTES), all[from + i]);
+    }
+    assert_null(cache->first);
+  }
+  for (size_t i = 0; i < SLOTS; i++) {
+    fh_free(all[i]);
+  }
+}
+
 static void chunks_come_back(void **state) {
   (void)state;
   take_checked(5000, 3);
@@ -477,6 +505,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup(slots_come_back, start),
       cmocka_unit_test_setup(runs_come_back, start),
+      cmocka_unit_test_setup(short_runs_are_linked, start),
       cmocka_unit_test_setup(chunks_come_back, start),
       cmocka_unit_test_setup(large_objects_go_at_once, start),
       cmocka_unit_test_setup(full_batches_are_posted, start),
