@@ -14,7 +14,8 @@ import show
 LOADS = ("server", "cache", "freed", "survivors", "idle", "large", "huge", "handed", "mixed")
 KINDS = {"runs": "free page runs", "holes": "big holes of the chunk heap", "bits": "small holes, ends of big ones",
          "uncarved": "slots not reached yet", "slots": "free slots of slabs in use", "quick": "quick lists",
-         "cached": "thread caches, and slabs that only these keep", "sent": "on their way to another thread"}
+         "cached": "thread caches, and slabs that only these keep", "sent": "on their way to another thread",
+         "maps": "maps of slabs"}
 DEFAULT = 10
 
 

@@ -12,8 +12,7 @@
 
 enum {
   FH_SLOTMAP_ORDERS = 5,
-  FH_SLOTMAP_FIRST =
-      480 /* words that a heap has of its own: for four slabs of each class, touched when they are used */
+  FH_SLOTMAP_FIRST = 480 /* words that a heap has of its own: for four slabs of each class */
 };
 
 /* Written by the thread of its heap alone, or, for an orphan, by who holds the orphan lock. The slab's descriptor is

@@ -1,8 +1,8 @@
 /* Spans, and the pagemap that finds them.
  *
  *   page   16 KiB of the arena, the unit of this layer (the kernel's own page may be 4, 16 or 64 KiB)
- *   span   a range over pages with one purpose: a slab, maps of slabs, a stretch of the chunk heap, a large object, a
- * free run arena  a reservation of address space, committed from the bottom up to a frontier
+ *   span   a range over pages with one purpose: a slab, maps of slabs, a stretch of chunks, a large object, a free run
+ *   arena  a reservation of address space, committed from the bottom up to a frontier
  *
  * The pagemap is a flat table with one descriptor of 64 bytes a page, in front of the pages themselves:
  *
@@ -46,15 +46,14 @@ struct fh_slotmap;
 typedef struct fh_span {
   /* Slab: its heap, whose thread frees into it without asking; else NULL. */
   struct fh_heap *owner;
-  struct fh_slotmap
-      *map;       /* slab: which of its slots are free, and all that is written when some come back; maps: spare ones */
-  uint16_t cache; /* slab: where in its heap the thread cache of its class lies, in bytes */
-  uint8_t kind;   /* fh_span_kind */
-  uint8_t class;  /* slab: size class */
-  uint8_t state;  /* slab: which list it is on; busy run: its kind before */
-  uint8_t fresh;  /* chunk stretch, large object: read as zero when it was taken */
-  struct fh_heap *heap; /* slab, chunk stretch: whose */
-  fh_hole link;         /* free run: in its index; slab, chunk stretch: in a list of its heap */
+  struct fh_slotmap *map; /* slab: what is written when slots come back; maps: those that are spare */
+  uint16_t cache;         /* slab: where in its heap the thread cache of its class lies, in bytes */
+  uint8_t kind;           /* fh_span_kind */
+  uint8_t class;          /* slab: size class; maps: their order */
+  uint8_t state;          /* slab: which list it is on; busy run: its kind before */
+  uint8_t fresh;          /* chunk stretch, large object: read as zero when it was taken */
+  struct fh_heap *heap;   /* slab, chunk stretch: whose */
+  fh_hole link;           /* free run: in its index; slab, maps, chunk stretch: in a list of its heap */
   char *start;
   uint32_t pages;
   union {

@@ -34,59 +34,56 @@ static void free_slot_twice(void) {
   fh_free(pointer);
 }
 
+static char *many[3000];
+
+/* Many slabs of one class. */
+static void take_many(void) {
+  for (unsigned i = 0; i < 3000; i++) {
+    many[i] = fh_malloc(32);
+  }
+}
+
 /* Both go round in the thread's cache from then on; seen when it gives slots back to their slabs. */
 static void free_slot_twice_with_one_between(void) {
-  static char *slots[3000];
-  for (unsigned i = 0; i < 3000; i++) {
-    slots[i] = fh_malloc(32);
-  }
-  fh_free(pointer = slots[100]);
-  fh_free(slots[2000]); /* of another slab */
+  take_many();
+  fh_free(pointer = many[100]);
+  fh_free(many[2000]); /* of another slab */
   fh_free(pointer);
   fh_trim(0);
 }
 
 /* All of one slab, and with another on top: the list leads back to what is not its first. */
 static void free_slot_twice_below_another(void) {
-  static char *slots[3000];
-  for (unsigned i = 0; i < 3000; i++) {
-    slots[i] = fh_malloc(32);
-  }
+  take_many();
   fh_trim(0);
-  pointer = slots[1000];
+  pointer = many[1000];
   for (unsigned i = 0; i < 13; i++) {
-    fh_free(slots[1000 + i]);
+    fh_free(many[1000 + i]);
   }
   fh_free(pointer);
-  fh_free(slots[1013]);
+  fh_free(many[1013]);
   fh_trim(0);
 }
 
 /* With one of another slab between, and one of its own on top. */
 static void free_slot_twice_among_others(void) {
-  static char *slots[3000];
-  for (unsigned i = 0; i < 3000; i++) {
-    slots[i] = fh_malloc(32);
-  }
+  take_many();
   fh_trim(0);
-  fh_free(pointer = slots[1000]);
-  fh_free(slots[2000]);
+  fh_free(pointer = many[1000]);
+  fh_free(many[2000]);
   fh_free(pointer);
-  fh_free(slots[1001]);
+  fh_free(many[1001]);
   fh_trim(0);
 }
 
 /* A slot that its slab got long ago. */
 static void free_slot_twice_much_later(void) {
-  static char *slots[3000];
-  for (unsigned i = 0; i < 3000; i++) {
-    slots[i] = fh_malloc(32);
-  }
+  take_many();
   for (unsigned i = 0; i < 2000; i += 2) {
-    fh_free(slots[i]);
+    fh_free(many[i]);
   }
   fh_trim(0);
-  fh_free(pointer = slots[1000]);
+  fh_free(pointer = many[1000]);
   fh_trim(0);
 }
 

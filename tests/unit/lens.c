@@ -73,6 +73,30 @@ static void parts_add_up(void **state) {
   assert_int_equal(holes, a.chunk_holes);
 }
 
+/* More slabs than have their maps in the heap itself. */
+static void pages_of_maps_are_told(void **state) {
+  enum { SLABS = 400, EACH = (int)(FH_PAGE_SIZE / 1024) };
+  static void *slots[SLABS * EACH];
+  fh_account before, with, after;
+  fh_heap_stats s;
+  (void)state;
+  fh_account_read(&before);
+  for (size_t i = 0; i < SLABS * EACH; i++) {
+    slots[i] = fh_malloc(1024);
+    assert_non_null(slots[i]);
+  }
+  fh_account_read(&with);
+  fh_stats(&s);
+  assert_true(with.slab_maps > before.slab_maps && with.slab_maps % FH_PAGE_SIZE == 0);
+  assert_int_equal(sum_of_parts(&with), s.used_pages);
+  for (size_t i = 0; i < SLABS * EACH; i++) {
+    fh_free(slots[i]);
+  }
+  fh_cache_flush(fh_heap_mine());
+  fh_account_read(&after);
+  assert_int_equal(after.slab_maps, before.slab_maps);
+}
+
 /* By what the program holds. */
 static void live_is_what_was_asked_for(void **state) {
   fh_account a;
@@ -255,7 +279,8 @@ static void json_is_whole(void **state) {
   assert_int_equal(json_value(text, "purged"), s.purged);
   uint64_t sum = json_value(text, "live_slabs") + json_value(text, "live_chunks") + json_value(text, "live_large") +
                  json_value(text, "chunk_headers") + json_value(text, "free_slots") +
-                 json_value(text, "slots_not_reached") + json_value(text, "quick_lists") + json_value(text, "holes");
+                 json_value(text, "slots_not_reached") + json_value(text, "slab_maps") +
+                 json_value(text, "quick_lists") + json_value(text, "holes");
   assert_int_equal(sum, json_value(text, "used_pages")); /* for programs too */
 }
 
@@ -328,6 +353,7 @@ static void report_is_the_account(void **state) {
   check_line(text, "chunk headers", a.chunk_heads + a.chunk_ends);
   check_line(text, "free slots in slabs", a.slab_free);
   check_line(text, "slots not reached yet", a.slab_uncarved);
+  check_line(text, "maps of slabs", a.slab_maps);
   check_line(text, "quick lists (thread caches)", a.chunk_quick);
   check_line(text, "holes between chunks", a.chunk_holes);
   for (unsigned i = 0; i < FH_HOLE_SIZES; i++) {
@@ -389,6 +415,7 @@ int main(void) {
       WITH_MESS(report_is_the_account),
       WITH_MESS(report_goes_where_it_should),
       WITH_MESS(reports_do_not_allocate),
+      WITH_MESS(pages_of_maps_are_told),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
