@@ -11,8 +11,8 @@ static void *block_take(fh_heap *heap, size_t bytes, size_t *unzeroed) {
   bool zero = false;
   *unzeroed = SIZE_MAX;
   fh_remote_some(heap); /* what a thread does for others before it asks for more memory */
-  if (bytes <= FH_SLAB_MAX && !fh_slab_early(heap, fh_class_of(bytes))) {
-    return fh_slab_take(heap, fh_class_of(bytes));
+  if (bytes <= FH_SLAB_MAX && !fh_slab_early(heap, fh_class_for(heap, bytes))) {
+    return fh_slab_take(heap, fh_class_for(heap, bytes));
   }
   if (bytes <= FH_CHUNK_MAX) {
     return fh_chunk_take(&heap->chunks, bytes, unzeroed);
@@ -63,8 +63,8 @@ void *fh_take(size_t bytes, size_t *unzeroed) {
 /* Slots are aligned to the powers of two that divide their size. */
 static void *block_take_aligned(fh_heap *heap, size_t alignment, size_t bytes) {
   size_t rounded = fh_round_up(fh_max(bytes, 1), alignment);
-  if (rounded <= FH_SLAB_MAX && !fh_slab_early(heap, fh_class_of(rounded))) {
-    return fh_slab_take(heap, fh_class_of(rounded));
+  if (rounded <= FH_SLAB_MAX && !fh_slab_early(heap, fh_class_for(heap, rounded))) {
+    return fh_slab_take(heap, fh_class_for(heap, rounded));
   }
   return fh_chunk_take_aligned(&heap->chunks, alignment, bytes);
 }

@@ -8,15 +8,19 @@
  *
  * A cache is to hold a share of the slots that its class has in use, because one that waits here keeps its slab from
  * going back: when a program gives up its memory, the caches give theirs up too. A refill may bring more than the
- * share, so an overflow does not give all of it back in one step. */
+ * share, so an overflow does not give all of it back in one step. A class of which the program has freed all keeps a
+ * slab by its cache alone: those go before the heap grows. */
 #include "heap/heap.h"
 #include "heap/remote.h"
 
 enum {
-  CACHE_LEAST = 8, /* slots */
+  CACHE_LEAST = 8,  /* slots */
+  CACHE_SPARSE = 4, /* slots in use a slab: with fewer, each that waits here is likely to keep one */
   CACHE_MOST = 32,
   CACHE_BATCH = 32, /* slots of an overflow at most */
-  CACHE_SHARE = 8   /* part of the slots in use */
+  CACHE_SHARE = 8,  /* part of the slots in use */
+  IDLE_SLABS = 8,   /* that only caches keep: so many, and such a part of all, are worth a look at all classes */
+  IDLE_SHARE = 4
 };
 
 static unsigned held(const fh_cache *cache) { return (unsigned)(cache->limit - cache->room); }
@@ -28,18 +32,40 @@ static void set_room(fh_cache *cache, unsigned holds, unsigned most) {
 }
 
 static unsigned most_of(const fh_heap *heap, unsigned class) {
-  return (unsigned)fh_min(fh_max(heap->slabs[class].out / CACHE_SHARE, CACHE_LEAST), CACHE_MOST);
+  const fh_slabs *slabs = &heap->slabs[class];
+  unsigned least = slabs->out < (size_t)slabs->count * CACHE_SPARSE ? 1 : CACHE_LEAST;
+  return (unsigned)fh_min(fh_max(slabs->out / CACHE_SHARE, least), CACHE_MOST);
+}
+
+static void flush(fh_heap *heap, unsigned class) {
+  fh_cache *cache = &heap->cache[class];
+  if (cache->first != NULL) {
+    cache->first = fh_slab_return(heap, class, cache->first, held(cache));
+    set_room(cache, 0, most_of(heap, class));
+  }
 }
 
 void fh_cache_flush(fh_heap *heap) {
   for (unsigned class = 1; class < FH_CLASSES; class ++) {
-    fh_cache *cache = &heap->cache[class];
-    if (cache->first != NULL) {
-      cache->first = fh_slab_return(heap, class, cache->first, held(cache));
-      set_room(cache, 0, most_of(heap, class));
-    }
+    flush(heap, class);
   }
   heap->slab_gives = 0;
+}
+
+static bool is_idle(const fh_heap *heap, unsigned class) { return heap->slabs[class].out == held(&heap->cache[class]); }
+
+void fh_cache_flush_idle(fh_heap *heap) {
+  size_t slabs = 0;
+  for (unsigned class = 1; class < FH_CLASSES; class ++) {
+    slabs += is_idle(heap, class) ? heap->slabs[class].count : 0;
+  }
+  if (slabs >= IDLE_SLABS && slabs >= heap->slab_count / IDLE_SHARE) {
+    for (unsigned class = 1; class < FH_CLASSES; class ++) {
+      if (is_idle(heap, class)) {
+        flush(heap, class);
+      }
+    }
+  }
 }
 
 /* Room has gone below 0. */

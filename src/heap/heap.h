@@ -154,13 +154,16 @@ bool fh_slab_shrinks(const fh_heap *); /* slabs go back and none is made: the th
 fh_span *fh_slab_first(fh_heap *, unsigned class, fh_slab_state); /* of a list; NULL: it is empty */
 void fh_slab_relist(fh_heap *, fh_span *, fh_slab_state);         /* to a list of those that are watched */
 void fh_cache_overflow(fh_cache *, fh_heap *);
-void fh_cache_flush(fh_heap *); /* all caches, into their slabs; those that hold nothing go back */
+void fh_cache_flush(fh_heap *);      /* all caches, into their slabs; those that hold nothing go back */
+void fh_cache_flush_idle(fh_heap *); /* those of classes of which the program uses nothing, where they keep much */
+
+/* The class that serves a size now: its own, or a longer one whose slabs it shares (slab.c). */
+fh_inline unsigned fh_class_for(const fh_heap *heap, size_t bytes) {
+  return heap->cache_of_grain[(bytes + 15) >> 4] / sizeof(fh_cache);
+}
 
 /* Slots in the hands of the program or of the cache. */
-fh_inline unsigned fh_slab_live(const fh_span *slab) {
-  const fh_slotmap *map = fh_racy_load(slab->map);
-  return fh_racy_load(map->live);
-}
+fh_inline unsigned fh_slab_live(const fh_span *slab) { return fh_slotmap_live(fh_racy_load(slab->map)); }
 
 /* Whether a slot begins there, handed out or not. */
 fh_inline bool fh_slot_starts(const fh_span *slab, const void *pointer) {

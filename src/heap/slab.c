@@ -58,10 +58,47 @@ static void start_lists(fh_slabs *slabs) {
   }
 }
 
-void fh_slab_start(fh_heap *heap) {
-  for (unsigned grain = 0; grain < FH_GRAINS; grain++) {
-    heap->cache_of_grain[grain] = (uint16_t)offsetof(fh_heap, cache[fh_class_of(grain * 16)]);
+/* Each class that is used at all has a page of the kernel's for its first slots, and a thread that uses a few objects
+ * of each size has one for each. So classes start out sharing the longest of a few neighbours, two of these a doubling:
+ *
+ *   32 | 48 | 64 | 80 96 | 112 128 | 144 160 176 192 | 208 .. 256 | 288 .. 384 | 416 .. 512 | 576 .. 768 | 832 .. 1024
+ *
+ * They part when that has filled its first slab, and share again when none of them has a slab any more. */
+static unsigned shared_by(unsigned class) {
+  size_t bytes = fh_class_bytes(class);
+  return bytes <= 32 ? class : fh_class_of(fh_round_up(bytes, (size_t)1 << (fh_highest_bit(bytes - 1) - 1)));
+}
+
+/* From now on, for the sizes of `class`. */
+static void serve(fh_heap *heap, unsigned class, unsigned by) {
+  unsigned grain = fh_class_bytes(class) / 16;
+  for (; grain != 0 && fh_class_of(grain * 16) == class; grain--) {
+    heap->cache_of_grain[grain] = (uint16_t)offsetof(fh_heap, cache[by]);
   }
+}
+
+/* Does nothing where they have parted already, or none but itself is shared. */
+static void part(fh_heap *heap, unsigned shared) {
+  for (unsigned class = shared - 1; class != 0 && fh_class_for(heap, fh_class_bytes(class)) == shared; class --) {
+    serve(heap, class, class);
+  }
+}
+
+static void share(fh_heap *heap, unsigned shared) {
+  size_t slabs = 0;
+  for (unsigned class = shared; class != 0 && shared_by(class) == shared; class --) {
+    slabs += heap->slabs[class].count;
+  }
+  for (unsigned class = shared; slabs == 0 && class != 0 && shared_by(class) == shared; class --) {
+    serve(heap, class, shared);
+  }
+}
+
+void fh_slab_start(fh_heap *heap) {
+  for (unsigned class = 1; class < FH_CLASSES; class ++) {
+    serve(heap, class, shared_by(class));
+  }
+  heap->cache_of_grain[0] = heap->cache_of_grain[1];
 }
 
 /* Used slots from one quarter to the next: few lists for slabs of few slots. */
@@ -71,7 +108,7 @@ static unsigned step_of(unsigned slots) { return (unsigned)fh_max((slots + 3) / 
  * is worth. */
 static unsigned full_gives(unsigned slots) { return (unsigned)fh_max(slots / 16, 2); }
 
-/* Slots that may come back before something must be done. */
+/* Slots that may come back before something must be done; 0 as 1. */
 static unsigned gives_of(const fh_span *slab, unsigned live) {
   unsigned class = slab->class, slots = fh_classes[class].slots, state = slab->state;
   switch (state) {
@@ -84,16 +121,18 @@ static unsigned gives_of(const fh_span *slab, unsigned live) {
   }
 }
 
-static void set_live(fh_slotmap *map, unsigned live) {
-  __atomic_store_n(&map->live, (uint16_t)live, __ATOMIC_RELAXED); /* statistics read it */
+static void set_live(fh_span *slab, unsigned live) {
+  fh_slotmap_set(slab->map, live, (unsigned)fh_max(gives_of(slab, live), 1));
 }
 
-static void set_countdown(fh_span *slab) { slab->map->countdown = (int16_t)gives_of(slab, fh_slab_live(slab)); }
+static void set_countdown(fh_span *slab) { set_live(slab, fh_slab_live(slab)); }
 
 static void strike(fh_heap *heap, fh_slabs *slabs, unsigned count) {
   slabs->count -= count;
   if (slabs->count == 0) {
-    heap->early[slabs - heap->slabs] = 0;
+    unsigned class = (unsigned)(slabs - heap->slabs);
+    heap->early[class] = 0;
+    share(heap, shared_by(class));
   }
   heap->slab_count -= count;
   heap->slab_gives += count;
@@ -173,10 +212,7 @@ static fh_noinline void slab_event(fh_heap *heap, fh_span *slab) {
 }
 
 void fh_slab_came_back(fh_heap *heap, fh_span *slab, unsigned count) {
-  fh_slotmap *map = slab->map;
-  set_live(map, map->live - count);
-  map->countdown = (int16_t)(map->countdown - (int)count);
-  if (fh_unlikely(map->countdown <= 0)) {
+  if (fh_unlikely(fh_slotmap_came_back(slab->map, count))) {
     slab_event(heap, slab);
   }
 }
@@ -194,31 +230,25 @@ static fh_span *slab_of_cached(const fh_heap *heap, unsigned class, const void *
   return slab;
 }
 
-/* The slots at the head of a list that are of one slab: what was made in a row is often freed in a row. `most` at most:
- * how many are left of them, and what follows. */
-fh_inline unsigned note_run(const fh_span *slab, void **first, unsigned most) {
-  uint64_t *free = slab->map->free;
-  uint32_t inverse = fh_classes[slab->class].inverse;
-  uintptr_t start = (uintptr_t)slab->start;
-  void *slot = *first;
-  do {
-    void *next = *(void **)slot;
-    fh_slot_note(free, inverse, slab, (uintptr_t)slot - start);
-    slot = next;
-  } while (--most != 0 && (uintptr_t)slot - start < FH_PAGE_SIZE);
-  *first = slot;
-  return most;
-}
-
+/* Slots of one slab come one after the other: what was made in a row is often freed in a row. */
 void *fh_slab_return(fh_heap *heap, unsigned class, void *first, unsigned count) {
+  uint32_t inverse = fh_classes[class].inverse;
+  void *slot = first;
   heap->slabs[class].out -= count;
   while (count != 0) {
-    fh_span *slab = slab_of_cached(heap, class, first);
-    unsigned left = note_run(slab, &first, count);
+    fh_span *slab = slab_of_cached(heap, class, slot);
+    uint64_t *free = slab->map->free;
+    unsigned left = count;
+    void *before;
+    do {
+      before = slot;
+      slot = *(void **)slot;
+      fh_slot_note(free, inverse, slab, (uintptr_t)before & (FH_PAGE_SIZE - 1));
+    } while (--left != 0 && ((uintptr_t)before ^ (uintptr_t)slot) < FH_PAGE_SIZE);
     fh_slab_came_back(heap, slab, count - left);
     count = left;
   }
-  return first;
+  return slot;
 }
 
 bool fh_slab_shrinks(const fh_heap *heap) { return heap->slab_gives >= 4 && heap->slab_gives >= heap->slab_count / 4; }
@@ -267,8 +297,7 @@ static void *take_some(fh_slabs *slabs, fh_span *slab, unsigned *count) {
     live += link_slots(slab->start + from * size, size, some, &to);
   }
   *to = NULL;
-  set_live(slab->map, live);
-  set_countdown(slab);
+  set_live(slab, live);
   slabs->serving = live != carved ? slab : NULL;
   *count = live - before;
   return first;
@@ -281,12 +310,16 @@ static void *carve(fh_slabs *slabs, fh_span *slab, unsigned *count) {
   __atomic_store_n(&slab->u.carved, (uint16_t)to, __ATOMIC_RELAXED); /* others look whether a slot was ever out */
   if (to == slots) {
     slabs->growing = NULL;
+    part(slab->heap, slab->class);
   }
   return take_some(slabs, slab, count);
 }
 
 static fh_span *slab_make(fh_heap *heap, unsigned class) {
   fh_sleeper_help();
+  if (fh_pages_dirty() == 0) { /* it would be made of memory that is not there */
+    fh_cache_flush_idle(heap);
+  }
   fh_slotmap *map = fh_slotmap_take(&heap->maps, class);
   fh_span *slab = map == NULL ? NULL : fh_pages_take(1, 1, FH_SPAN_SLAB);
   if (slab != NULL) {
@@ -294,7 +327,7 @@ static fh_span *slab_make(fh_heap *heap, unsigned class) {
     slab->cache = (uint16_t)offsetof(fh_heap, cache[class]);
     slab->state = FH_SLAB_FULL;
     slab->u.carved = 0;
-    set_live(map, 0);
+    fh_slotmap_set(map, 0, 1);
     __atomic_store_n(&slab->map, map, __ATOMIC_RELAXED); /* statistics read it */
     __atomic_store_n(&slab->heap, heap, __ATOMIC_RELAXED);
     fh_span_set_owner(slab, heap);

@@ -18,8 +18,7 @@ enum {
 /* Written by the thread of its heap alone, or, for an orphan, by who holds the orphan lock. The slab's descriptor is
  * not written when slots come back: threads that free them from outside read it, each time. */
 typedef struct fh_slotmap {
-  uint16_t live;               /* slots that are not free: with the program or in the cache */
-  int16_t countdown;           /* slots that may come back until something must be done (heap/slab.c) */
+  uint32_t counts;             /* fh_slotmap_live, and above it the countdown, which falls with it in one step */
   uint8_t order;               /* it has 1 << order words */
   uint8_t purged, due;         /* of a watched slab: sets of parts (heap/sparse.h) */
   _Alignas(8) uint64_t free[]; /* 0: the slot is used */
@@ -36,6 +35,21 @@ typedef struct fh_slotmaps {
 
 fh_slotmap *fh_slotmap_take(fh_slotmaps *, unsigned class); /* all bits are set; NULL: no memory */
 void fh_slotmap_give(fh_slotmaps *, fh_slotmap *);
+
+/* Slots that are not free: with the program or in the cache. Statistics read it whenever they like. */
+fh_inline unsigned fh_slotmap_live(const fh_slotmap *map) { return fh_racy_load(map->counts) & 0xffff; }
+
+/* `countdown` slots, 1 at least, may come back until something must be done (heap/slab.c). */
+fh_inline void fh_slotmap_set(fh_slotmap *map, unsigned live, unsigned countdown) {
+  __atomic_store_n(&map->counts, live | (countdown - 1) << 16, __ATOMIC_RELAXED);
+}
+
+/* True: something must be done. */
+fh_inline bool fh_slotmap_came_back(fh_slotmap *map, unsigned count) {
+  uint32_t counts = map->counts - count * UINT32_C(0x10001);
+  __atomic_store_n(&map->counts, counts, __ATOMIC_RELAXED);
+  return (int32_t)counts < 0;
+}
 
 /* Links a spare one to others, by a pointer in its first word. */
 fh_inline void fh_slotmap_push(fh_slotmap **list, fh_slotmap *map) {

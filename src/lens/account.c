@@ -8,7 +8,7 @@ static void count_slab(fh_account *out, const fh_span *slab) {
   unsigned class = fh_racy_load(slab->class); /* its owner may be in the middle of a change */
   uint64_t size = fh_class_bytes(class), carved = fh_min(fh_racy_load(slab->u.carved), fh_classes[class].slots);
   const fh_slotmap *map = fh_racy_load(slab->map); /* NULL: it is being made */
-  uint64_t live = map == NULL ? 0 : fh_min(fh_racy_load(map->live), carved);
+  uint64_t live = map == NULL ? 0 : fh_min(fh_slotmap_live(map), carved);
   out->slab_live += live * size;
   out->slab_free += (carved - live) * size;
   out->slab_uncarved += FH_PAGE_SIZE - carved * size;

@@ -520,6 +520,8 @@ size_t fh_pages_trim(void) {
   return purged;
 }
 
+size_t fh_pages_dirty(void) { return fh_racy_load(pages.now.dirty); }
+
 void fh_pages_read(fh_pages_counts *out) {
   *out = (fh_pages_counts){
       .used = __atomic_load_n(&pages.now.used, __ATOMIC_RELAXED),

@@ -55,6 +55,8 @@ size_t fh_pages_trim(void);
 /* Takes no lock: each count is right, all together only when nobody changes them. */
 void fh_pages_read(fh_pages_counts *);
 
+size_t fh_pages_dirty(void); /* of these counts */
+
 /* Tells that `bytes` more (or less) of the spans in use are large holes: they are not live, and retention is a share of
  * what is live. */
 void fh_pages_note_holes(int64_t bytes);

@@ -107,7 +107,7 @@ static void live_is_what_was_asked_for(void **state) {
     fh_span *span = fh_arena_find(blocks[i]);
     if (fh_span_kind_of(span) == FH_SPAN_SLAB) {
       slabs += usable;
-      classes[fh_class_of(size_of(i))]++;
+      classes[span->class]++;
     } else if (fh_span_kind_of(span) != FH_SPAN_LARGE) {
       chunks += usable;
       count++;

@@ -107,6 +107,42 @@ static void give(size_t from, size_t to) {
   }
 }
 
+/* All sizes of a few classes lie in slots of the longest, until the last 4 KiB of a slab are reached: then each has its
+ * own. */
+static void classes_share_the_first_slab(void **state) {
+  (void)state;
+  for (unsigned class = 1, group = 1; class < FH_CLASSES; class ++, group = class) {
+    fh_heap *heap = empty_heap();
+    fh_slab_start(heap);
+    while (class + 1 < FH_CLASSES && fh_class_for(heap, fh_class_bytes(class)) != class) {
+      assert_true(fh_class_for(heap, fh_class_bytes(class)) > class);
+      class ++;
+    }
+    size_t reach = 4096 / fh_class_bytes(class), sizes = class - group + 1;
+    size_t shared = (slots_of(fh_class_bytes(class)) - 1) / reach * reach + 1;
+    for (size_t i = 0; i < shared; i++) {
+      size_t bytes = fh_class_bytes(group + (unsigned)(i % sizes)) - i % 16;
+      slots[i] = fh_malloc(bytes);
+      assert_int_equal(slab_at(slots[i])->class, class);
+      assert_ptr_equal(slab_at(slots[i]), slab_at(slots[0]));
+      assert_int_equal(fh_usable_size(slots[i]), fh_class_bytes(class));
+      memset(slots[i], (int)(i % 251), bytes);
+    }
+    for (unsigned own = group; own <= class; own++) {
+      slots[shared + own - group] = fh_malloc(fh_class_bytes(own));
+      assert_int_equal(slab_at(slots[shared + own - group])->class, own);
+    }
+    give(0, shared + sizes);
+    fh_cache_flush(heap);
+    assert_int_equal(heap->slab_count, 0);
+    not_early(heap);
+    slots[0] = fh_malloc(fh_class_bytes(group)); /* and share again */
+    assert_int_equal(slab_at(slots[0])->class, class);
+    fh_free(slots[0]);
+  }
+  empty_heap();
+}
+
 static void slabs_hold_what_they_say(void **state) {
   (void)state;
   for (unsigned class = 1; class < FH_CLASSES; class ++) {
@@ -124,13 +160,16 @@ static void slabs_hold_what_they_say(void **state) {
   }
 }
 
-/* All slots of a slab, not only the first: that one always is. */
+/* All slots of a slab, not only the first: that one always is. Whether classes share their slabs or have parted. */
 static void aligned_slots(void **state) {
   (void)state;
   for (size_t alignment = 32; alignment <= FH_SLAB_MAX; alignment *= 2) {
-    for (size_t bytes = 1; bytes <= FH_SLAB_MAX; bytes += 1 + bytes / 4) {
+    for (size_t bytes = 1, turn = 0; bytes <= FH_SLAB_MAX; bytes += turn++ % 2 == 0 ? 0 : 1 + bytes / 4) {
       size_t count = 2 * slots_of(fh_max(bytes, alignment));
-      empty_heap();
+      fh_heap *heap = empty_heap();
+      if (turn % 2 == 0) {
+        fh_slab_start(heap);
+      }
       for (size_t i = 0; i < count; i++) {
         slots[i] = fh_memalign(alignment, bytes);
         assert_non_null(slots[i]);
@@ -192,6 +231,68 @@ static void caches_hold_a_share(void **state) {
   }
   empty_heap();
   assert_int_equal(heap->slabs[class].out, 0);
+}
+
+/* One that waits in the cache keeps a slab: where few slots are used in many slabs hardly any does. */
+static void caches_hold_little_of_sparse_slabs(void **state) {
+  size_t bytes = 64, each = slots_of(bytes), class = fh_class_of(bytes);
+  fh_heap *heap = (fill(bytes, SLABS), fh_heap_mine());
+  (void)state;
+  for (size_t slab = 0; slab < SLABS; slab++) {
+    give(slab * each + 2, (slab + 1) * each);
+  }
+  fh_cache_flush(heap);
+  for (size_t slab = 0; slab < SLABS; slab++) {
+    give(slab * each, slab * each + 1);
+    assert_true(cached(heap, bytes) <= 2);
+  }
+  for (size_t slab = 0; slab < SLABS; slab++) {
+    give(slab * each + 1, slab * each + 2);
+    assert_true(cached(heap, bytes) <= 2);
+  }
+  assert_true(heap->slabs[class].count <= 2);
+  empty_heap();
+}
+
+/* A slab of each of the first `classes` classes, whose slots are all in the cache, while there is memory at hand. */
+static void make_idle(unsigned classes) {
+  fh_free(memset(fh_malloc(1 << 20), 1, 1 << 20));
+  for (unsigned class = 1; class <= classes; class ++) {
+    fh_free(fh_malloc(fh_class_bytes(class)));
+  }
+}
+
+/* Before a slab is made of memory that is not there, caches of which the program uses nothing give up theirs, if that
+ * is much. */
+static void idle_caches_give_way(void **state) {
+  (void)state;
+  for (unsigned idle = 7; idle <= 9; idle++) {
+    fh_heap *heap = empty_heap();
+    make_idle(idle);
+    char *used = fh_malloc(fh_class_bytes(20));
+    size_t waits = cached(heap, fh_class_bytes(20));
+    assert_int_equal(heap->slab_count, idle + 1);
+    fh_pages_trim();
+    assert_int_equal(fh_pages_dirty(), 0);
+    char *next = fh_malloc(fh_class_bytes(30));
+    assert_int_equal(heap->slab_count, idle < 8 ? idle + 2 : 2);
+    assert_int_equal(fh_pages_dirty(), idle < 8 ? 0 : idle - 1);
+    assert_true(waits != 0 && cached(heap, fh_class_bytes(20)) == waits); /* it is not idle */
+    fh_free(used);
+    fh_free(next);
+  }
+  empty_heap();
+}
+
+/* With memory at hand they do not. */
+static void idle_caches_stay(void **state) {
+  fh_heap *heap = empty_heap();
+  (void)state;
+  make_idle(12);
+  assert_true(fh_pages_dirty() != 0);
+  fh_free(fh_malloc(fh_class_bytes(30)));
+  assert_int_equal(heap->slab_count, 13);
+  empty_heap();
 }
 
 /* What was freed last is taken first, from whatever slab. */
@@ -453,10 +554,14 @@ int main(void) {
       cmocka_unit_test(waste_is_bounded),
       cmocka_unit_test(grains_have_one_class),
       cmocka_unit_test(starts_of_slots_are_known),
+      cmocka_unit_test(classes_share_the_first_slab),
       cmocka_unit_test(slabs_hold_what_they_say),
       cmocka_unit_test(aligned_slots),
       cmocka_unit_test(live_slots_are_counted),
       cmocka_unit_test(caches_hold_a_share),
+      cmocka_unit_test(caches_hold_little_of_sparse_slabs),
+      cmocka_unit_test(idle_caches_give_way),
+      cmocka_unit_test(idle_caches_stay),
       cmocka_unit_test(last_freed_is_first_taken),
       cmocka_unit_test(emptied_slabs_go_back),
       cmocka_unit_test(sparse_slabs_stay),

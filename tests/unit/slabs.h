@@ -4,9 +4,17 @@
 
 #include "heap/heap.h"
 
-static inline void slabs_at_once(fh_heap *heap) {
+static inline void not_early(fh_heap *heap) {
   for (unsigned class = 1; class < FH_CLASSES; class ++) {
     heap->early[class] = FH_EARLY_BYTES;
+  }
+}
+
+/* And none shares the slabs of a longer one. */
+static inline void slabs_at_once(fh_heap *heap) {
+  not_early(heap);
+  for (unsigned grain = 0; grain < FH_GRAINS; grain++) {
+    heap->cache_of_grain[grain] = (uint16_t)offsetof(fh_heap, cache[fh_class_of(grain * 16)]);
   }
 }
 

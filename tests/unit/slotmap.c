@@ -27,6 +27,24 @@ static void maps_are_long_enough(void **state) {
   }
 }
 
+/* Used slots and the countdown fall in one step. */
+static void counts_fall_together(void **state) {
+  fh_slotmap map;
+  (void)state;
+  for (unsigned live = 1; live <= 1024; live += 93) {
+    for (unsigned countdown = 1; countdown <= live; countdown++) {
+      fh_slotmap_set(&map, live, countdown);
+      for (unsigned back = 1; back <= live; back++) {
+        assert_int_equal(fh_slotmap_came_back(&map, 1), back >= countdown);
+        assert_int_equal(fh_slotmap_live(&map), live - back);
+      }
+      fh_slotmap_set(&map, live, countdown);
+      assert_true(fh_slotmap_came_back(&map, live)); /* all at once */
+      assert_int_equal(fh_slotmap_live(&map), 0);
+    }
+  }
+}
+
 /* A heap with four slabs of each class has room for all their maps. */
 static void four_of_each_class_need_no_page(void **state) {
   static fh_slotmaps fresh;
@@ -100,9 +118,9 @@ static void pages_of_maps_go_back(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(maps_are_long_enough),  cmocka_unit_test(four_of_each_class_need_no_page),
-      cmocka_unit_test(maps_lie_apart),        cmocka_unit_test(maps_are_used_again),
-      cmocka_unit_test(pages_of_maps_go_back),
+      cmocka_unit_test(maps_are_long_enough), cmocka_unit_test(four_of_each_class_need_no_page),
+      cmocka_unit_test(counts_fall_together), cmocka_unit_test(maps_lie_apart),
+      cmocka_unit_test(maps_are_used_again),  cmocka_unit_test(pages_of_maps_go_back),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
