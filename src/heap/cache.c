@@ -20,7 +20,8 @@ enum {
   CACHE_BATCH = 32, /* slots of an overflow at most */
   CACHE_SHARE = 8,  /* part of the slots in use */
   IDLE_SLABS = 8,   /* that only caches keep: so many, and such a part of all, are worth a look at all classes */
-  IDLE_SHARE = 4
+  IDLE_SHARE = 4,
+  IDLE_BATCH = 32 /* slabs that go back in one call, about */
 };
 
 static unsigned held(const fh_cache *cache) { return (unsigned)(cache->limit - cache->room); }
@@ -52,18 +53,25 @@ void fh_cache_flush(fh_heap *heap) {
   heap->slab_gives = 0;
 }
 
-static bool is_idle(const fh_heap *heap, unsigned class) { return heap->slabs[class].out == held(&heap->cache[class]); }
+/* Something waits, and the program uses nothing. */
+static bool is_idle(const fh_heap *heap, unsigned class) {
+  return heap->cache[class].first != NULL && heap->slabs[class].out == held(&heap->cache[class]);
+}
 
 void fh_cache_flush_idle(fh_heap *heap) {
-  size_t slabs = 0;
+  size_t before = heap->slab_count, slabs = 0;
+  if (before < IDLE_SLABS) {
+    return;
+  }
   for (unsigned class = 1; class < FH_CLASSES; class ++) {
     slabs += is_idle(heap, class) ? heap->slabs[class].count : 0;
   }
-  if (slabs >= IDLE_SLABS && slabs >= heap->slab_count / IDLE_SHARE) {
-    for (unsigned class = 1; class < FH_CLASSES; class ++) {
-      if (is_idle(heap, class)) {
-        flush(heap, class);
-      }
+  if (slabs < IDLE_SLABS || slabs < before / IDLE_SHARE) {
+    return;
+  }
+  for (unsigned class = 1; class < FH_CLASSES && before - heap->slab_count < IDLE_BATCH; class ++) {
+    if (is_idle(heap, class)) {
+      flush(heap, class);
     }
   }
 }

@@ -35,7 +35,7 @@ fh_inline void fh_remote_some(fh_heap *heap) {
   }
 }
 
-/* No two of the first FH_REMOTE_SLOTS heaps share one. The number stands among what nobody writes. */
+/* No two of the first FH_REMOTE_SLOTS heaps share one. The number stands among what is hardly ever written. */
 fh_inline fh_batch *fh_remote_batch(fh_heap *mine, const fh_heap *to) {
   return &mine->out[to->number % FH_REMOTE_SLOTS];
 }

@@ -59,11 +59,12 @@ static void start_lists(fh_slabs *slabs) {
 }
 
 /* Each class that is used at all has a page of the kernel's for its first slots, and a thread that uses a few objects
- * of each size has one for each. So classes start out sharing the longest of a few neighbours, two of these a doubling:
+ * of each size has one for each. So the 32 classes start out as 12 groups, each served by its longest, two of them a
+ * doubling:
  *
- *   32 | 48 | 64 | 80 96 | 112 128 | 144 160 176 192 | 208 .. 256 | 288 .. 384 | 416 .. 512 | 576 .. 768 | 832 .. 1024
+ *   16 | 32 | 48 | 64 | 80 96 | 112 128 | 144 .. 192 | 208 .. 256 | 288 .. 384 | 416 .. 512 | 576 .. 768 | 832 .. 1024
  *
- * They part when that has filled its first slab, and share again when none of them has a slab any more. */
+ * A group parts when the last 4 KiB of its first slab are carved, and shares again when it has no slab any more. */
 static unsigned shared_by(unsigned class) {
   size_t bytes = fh_class_bytes(class);
   return bytes <= 32 ? class : fh_class_of(fh_round_up(bytes, (size_t)1 << (fh_highest_bit(bytes - 1) - 1)));
@@ -84,12 +85,23 @@ static void part(fh_heap *heap, unsigned shared) {
   }
 }
 
-static void share(fh_heap *heap, unsigned shared) {
-  size_t slabs = 0;
-  for (unsigned class = shared; class != 0 && shared_by(class) == shared; class --) {
-    slabs += heap->slabs[class].count;
+/* The shortest class of a group. */
+static unsigned first_of(unsigned shared) {
+  unsigned class = shared;
+  while (class != 1 && shared_by(class - 1) == shared) {
+    class --;
   }
-  for (unsigned class = shared; slabs == 0 && class != 0 && shared_by(class) == shared; class --) {
+  return class;
+}
+
+static void share_when_empty(fh_heap *heap, unsigned shared) {
+  unsigned first = first_of(shared);
+  for (unsigned class = first; class <= shared; class ++) {
+    if (heap->slabs[class].count != 0) {
+      return;
+    }
+  }
+  for (unsigned class = first; class <= shared; class ++) {
     serve(heap, class, shared);
   }
 }
@@ -121,18 +133,18 @@ static unsigned gives_of(const fh_span *slab, unsigned live) {
   }
 }
 
-static void set_live(fh_span *slab, unsigned live) {
+static void set_counts(fh_span *slab, unsigned live) {
   fh_slotmap_set(slab->map, live, (unsigned)fh_max(gives_of(slab, live), 1));
 }
 
-static void set_countdown(fh_span *slab) { set_live(slab, fh_slab_live(slab)); }
+static void set_countdown(fh_span *slab) { set_counts(slab, fh_slab_live(slab)); }
 
 static void strike(fh_heap *heap, fh_slabs *slabs, unsigned count) {
   slabs->count -= count;
   if (slabs->count == 0) {
     unsigned class = (unsigned)(slabs - heap->slabs);
     heap->early[class] = 0;
-    share(heap, shared_by(class));
+    share_when_empty(heap, shared_by(class));
   }
   heap->slab_count -= count;
   heap->slab_gives += count;
@@ -159,7 +171,7 @@ static void list_partial(fh_heap *heap, fh_span *slab) {
   bool sparse = live <= fh_sparse_most(slab->class);
   unsigned quarter = (live - 1) / step_of(fh_classes[slab->class].slots);
   list_push(heap, slab, sparse ? FH_SLAB_SPARSE : (fh_slab_state)(FH_SLAB_QUARTER + quarter));
-  set_countdown(slab);
+  set_counts(slab, live);
   if (sparse) {
     fh_sparse_keep_budget(heap);
   }
@@ -297,7 +309,7 @@ static void *take_some(fh_slabs *slabs, fh_span *slab, unsigned *count) {
     live += link_slots(slab->start + from * size, size, some, &to);
   }
   *to = NULL;
-  set_live(slab, live);
+  set_counts(slab, live);
   slabs->serving = live != carved ? slab : NULL;
   *count = live - before;
   return first;
@@ -317,6 +329,7 @@ static void *carve(fh_slabs *slabs, fh_span *slab, unsigned *count) {
 
 static fh_span *slab_make(fh_heap *heap, unsigned class) {
   fh_sleeper_help();
+  heap->slabs[class].count++;  /* first, so that its group is not found without a slab */
   if (fh_pages_dirty() == 0) { /* it would be made of memory that is not there */
     fh_cache_flush_idle(heap);
   }
@@ -338,11 +351,14 @@ static fh_span *slab_make(fh_heap *heap, unsigned class) {
     if (heap->slabs[class].partial[0].next == NULL) {
       start_lists(&heap->slabs[class]);
     }
-    if (++heap->slabs[class].count >= POPULATE_COUNT && slab->fresh) {
+    if (heap->slabs[class].count >= POPULATE_COUNT && slab->fresh) {
       fh_os_populate(slab->start, FH_PAGE_SIZE);
     }
-  } else if (map != NULL) {
-    fh_slotmap_give(&heap->maps, map);
+  } else {
+    heap->slabs[class].count--;
+    if (map != NULL) {
+      fh_slotmap_give(&heap->maps, map);
+    }
   }
   return slab;
 }

@@ -18,7 +18,7 @@ enum {
 /* Written by the thread of its heap alone, or, for an orphan, by who holds the orphan lock. The slab's descriptor is
  * not written when slots come back: threads that free them from outside read it, each time. */
 typedef struct fh_slotmap {
-  uint32_t counts;             /* fh_slotmap_live, and above it the countdown, which falls with it in one step */
+  uint32_t counts;             /* fh_slotmap_live; above it the countdown less one, which falls with it in one step */
   uint8_t order;               /* it has 1 << order words */
   uint8_t purged, due;         /* of a watched slab: sets of parts (heap/sparse.h) */
   _Alignas(8) uint64_t free[]; /* 0: the slot is used */

@@ -93,7 +93,8 @@ static void print_slots(fh_out *out, const fh_account *a, unsigned size) {
   }
 }
 
-/* Slots in slabs and, when they were counted, allocations of all sizes. */
+/* Slots in slabs and, when they were counted, allocations of all sizes: these by what was asked for, slots by their
+ * length, which shorter sizes of which little is used share. */
 static void print_sizes(fh_out *out, const fh_account *a, const fh_counted *c) {
   title(out, fh_counting ? "freehold: by size   allocations          live         slots"
                          : "freehold: by size          live         slots");

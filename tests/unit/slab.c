@@ -107,6 +107,18 @@ static void give(size_t from, size_t to) {
   }
 }
 
+/* Which classes begin as the one that serves a few. */
+static void twelve_classes_serve_first(void **state) {
+  static const size_t longest[] = {16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024};
+  fh_heap *heap = empty_heap();
+  (void)state;
+  fh_slab_start(heap);
+  for (size_t bytes = 0, i = 0; bytes <= FH_SLAB_MAX; bytes++) {
+    i += bytes > longest[i];
+    assert_int_equal(fh_class_bytes(fh_class_for(heap, bytes)), longest[i]);
+  }
+}
+
 /* All sizes of a few classes lie in slots of the longest, until the last 4 KiB of a slab are reached: then each has its
  * own. */
 static void classes_share_the_first_slab(void **state) {
@@ -281,6 +293,23 @@ static void idle_caches_give_way(void **state) {
     fh_free(used);
     fh_free(next);
   }
+  empty_heap();
+}
+
+/* Nor where they are few beside what is used. */
+static void few_idle_caches_stay(void **state) {
+  enum { USED = 33 };
+  size_t bytes = fh_class_bytes(20), each = slots_of(bytes);
+  fh_heap *heap = empty_heap();
+  (void)state;
+  for (size_t i = 0; i < USED * each; i++) {
+    slots[i] = fh_malloc(bytes);
+  }
+  make_idle(8);
+  fh_pages_trim();
+  fh_free(fh_malloc(fh_class_bytes(30)));
+  assert_int_equal(heap->slab_count, USED + 8 + 1);
+  give(0, USED * each);
   empty_heap();
 }
 
@@ -554,6 +583,7 @@ int main(void) {
       cmocka_unit_test(waste_is_bounded),
       cmocka_unit_test(grains_have_one_class),
       cmocka_unit_test(starts_of_slots_are_known),
+      cmocka_unit_test(twelve_classes_serve_first),
       cmocka_unit_test(classes_share_the_first_slab),
       cmocka_unit_test(slabs_hold_what_they_say),
       cmocka_unit_test(aligned_slots),
@@ -561,6 +591,7 @@ int main(void) {
       cmocka_unit_test(caches_hold_a_share),
       cmocka_unit_test(caches_hold_little_of_sparse_slabs),
       cmocka_unit_test(idle_caches_give_way),
+      cmocka_unit_test(few_idle_caches_stay),
       cmocka_unit_test(idle_caches_stay),
       cmocka_unit_test(last_freed_is_first_taken),
       cmocka_unit_test(emptied_slabs_go_back),
