@@ -110,7 +110,7 @@ typedef struct fh_heap {
   fh_cache cache[FH_CLASSES];
   uint16_t cache_of_grain[FH_GRAINS]; /* where in the heap the cache for a size lies, by grain of 16 bytes */
   uint16_t number;                    /* of the heap, as they were made: which batch of another heap is for it */
-  /* Written from here on. Bytes that the chunk heap served in place of a first slab; with one FH_EARLY_BYTES. */
+  /* Written often from here on. Bytes that the chunk heap served in place of a first slab; with one FH_EARLY_BYTES. */
   _Alignas(64) uint16_t early[FH_CLASSES];
   size_t slab_count; /* slabs of this heap */
   size_t slab_gives; /* of them given back since one was made, or since the caches were last flushed */

@@ -172,23 +172,28 @@ static void slabs_hold_what_they_say(void **state) {
   }
 }
 
-/* All slots of a slab, not only the first: that one always is. Whether classes share their slabs or have parted. */
+/* All slots of a slab, not only the first: that one always is. */
+static void check_aligned(fh_heap *heap, size_t alignment, size_t bytes) {
+  size_t count = 2 * slots_of(fh_max(bytes, alignment));
+  for (size_t i = 0; i < count; i++) {
+    slots[i] = fh_memalign(alignment, bytes);
+    assert_non_null(slots[i]);
+    assert_int_equal((uintptr_t)slots[i] % alignment, 0);
+    assert_int_equal(fh_span_kind_of(fh_arena_find(slots[i])), FH_SPAN_SLAB);
+  }
+  give(0, count);
+  fh_cache_flush(heap);
+}
+
+/* Whether classes have parted or share their slabs. */
 static void aligned_slots(void **state) {
   (void)state;
   for (size_t alignment = 32; alignment <= FH_SLAB_MAX; alignment *= 2) {
-    for (size_t bytes = 1, turn = 0; bytes <= FH_SLAB_MAX; bytes += turn++ % 2 == 0 ? 0 : 1 + bytes / 4) {
-      size_t count = 2 * slots_of(fh_max(bytes, alignment));
+    for (size_t bytes = 1; bytes <= FH_SLAB_MAX; bytes += 1 + bytes / 4) {
+      check_aligned(empty_heap(), alignment, bytes);
       fh_heap *heap = empty_heap();
-      if (turn % 2 == 0) {
-        fh_slab_start(heap);
-      }
-      for (size_t i = 0; i < count; i++) {
-        slots[i] = fh_memalign(alignment, bytes);
-        assert_non_null(slots[i]);
-        assert_int_equal((uintptr_t)slots[i] % alignment, 0);
-        assert_int_equal(fh_span_kind_of(fh_arena_find(slots[i])), FH_SPAN_SLAB);
-      }
-      give(0, count);
+      fh_slab_start(heap);
+      check_aligned(heap, alignment, bytes);
     }
   }
 }
