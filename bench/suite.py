@@ -62,9 +62,10 @@ TESTS = {
 PLACED = ("larsonN", "larsonN-sized")
 STACK_PLACES = (0, 16, 32, 48)
 
-# They last a fraction of a second. The threads of the one meet differently each time, and where the kernel draws the
-# addresses of libraries decides 0.4 of the 2 MiB of the other: a run is the median of so many.
-REPEATED = {"mstressN": 5, "mleak": 5}
+# One run of these says little. The threads of mstress, rptest (which sleeps for most of its sixteen seconds) and
+# xmalloc-test meet differently each time, the processor's speed changes within glibc-simple's three seconds, and where
+# the kernel draws the addresses of libraries decides 0.4 of mleak's 2 MiB: a run is the median of so many.
+REPEATED = {"glibc-simple": 3, "mstressN": 5, "rptestN": 3, "xmalloc-testN": 3, "mleak": 5}
 
 
 def figures_of(text):

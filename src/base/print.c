@@ -100,8 +100,8 @@ void fh_out_size(fh_out *out, uint64_t bytes, unsigned width) {
   pad(out, strlen(at) + (u == 0 ? 0 : 2) + 4, width);
   fh_out_text(out, at);
   if (u != 0) {
-    char point[3] = {'.', (char)('0' + tenths % 10), '\0'};
-    fh_out_text(out, point);
+    const char point[] = {'.', (char)('0' + tenths % 10)};
+    put(out, point, sizeof point);
   }
   fh_out_text(out, unit[u]);
 }

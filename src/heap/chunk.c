@@ -50,7 +50,7 @@ static fh_chunk *stretch_add(fh_chunks *h, uint64_t units) {
   fh_chunk *first = (fh_chunk *)(void *)(span->start + FH_UNIT - FH_CHUNK_HEAD);
   chunk_write(chunk_at(first, (int64_t)length), 0, length, CHUNK_USED | CHUNK_BEFORE_FREE);
   hole_state hole = {first, length, 0, span->fresh ? 0 : length, span->fresh ? CHUNK_FRESH : 0};
-  hole_put(h, &hole, false);
+  hole_put(h, &hole, FH_LISTED);
   return first;
 }
 
@@ -77,20 +77,32 @@ static bool stretch_drop(fh_chunks *h, const hole_state *hole) {
 /* Coalescing. */
 
 /* Takes the hole at c, which lies in front of `now` or behind it, to be a part of it. What a purge leaves of a big
- * hole, the page with the links and the one where it ends, was not counted. True: it was the open one. */
-fh_inline bool hole_join(fh_chunks *h, fh_chunk *c, hole_state *now) {
+ * hole, the page with the links and the one where it ends, was not counted. What it was. */
+fh_inline fh_open hole_join(fh_chunks *h, fh_chunk *c, hole_state *now) {
   hole_state hole = hole_read(c);
   if (c < now->at) {
     now->at = c;
     now->before = hole.before;
   }
   now->length += hole.length;
-  now->dirty += fh_min(hole.dirty + fh_os_page_size() / FH_UNIT, hole.length);
+  now->dirty += fh_min(hole.dirty + h->page_units, hole.length);
   return hole_take(h, &hole);
 }
 
 static fh_cold _Noreturn void head_is_damaged(fh_chunk *c) {
   fh_fatal("free", chunk_user(c), "the header behind this allocation is damaged: something wrote past its end");
+}
+
+/* What the hole is to be that comes of a chunk and the holes beside it. */
+fh_inline fh_open open_as(fh_chunks *h, fh_open before, fh_open after, bool row) {
+  if (before == FH_OPEN_REST || after == FH_OPEN_REST) {
+    return FH_OPEN_REST;
+  }
+  if (!row) {
+    return FH_LISTED;
+  }
+  fh_holes_close(h, FH_OPEN_JOINED);
+  return FH_OPEN_JOINED;
 }
 
 static void coalesce(fh_chunks *h, fh_chunk *c) {
@@ -101,17 +113,21 @@ static void coalesce(fh_chunks *h, fh_chunk *c) {
     head_is_damaged(c);
   }
   hole_state now = {c, length, head_before(head), length, 0};
-  bool open = false;
+  fh_open before = FH_LISTED, after = FH_LISTED;
+  bool row = false;
   chunk_set(c,
             head & ~(uint64_t)(CHUNK_USED | CHUNK_QUICK)); /* whatever comes to lie here: it is not to be freed again */
   if ((behind & CHUNK_USED) == 0) {
-    open = hole_join(h, next, &now);
+    after = hole_join(h, next, &now);
+    row = next == h->coalesced;
   }
   if ((head & CHUNK_BEFORE_FREE) != 0) {
-    open |= hole_join(h, chunk_at(c, -(int64_t)now.before), &now);
+    before = hole_join(h, chunk_at(c, -(int64_t)now.before), &now);
+    row |= now.at == h->coalesced;
   }
+  h->coalesced = now.at;
   if (!stretch_drop(h, &now)) {
-    hole_put(h, &now, open);
+    hole_put(h, &now, open_as(h, before, after, row));
     if (now.length >= FH_BIG_UNITS) {
       holes_keep_budget(h);
     }
@@ -221,14 +237,18 @@ static void quick_make_room(fh_chunks *h) {
 
 /* Taking. */
 
-/* The closest fit that is at hand: of the index, or the open hole. */
+/* The shorter of two holes, if both fit; one may be NULL, `fit` fits. */
+fh_inline fh_chunk *hole_closer(fh_chunk *fit, fh_chunk *c, uint64_t units) {
+  uint64_t length = c == NULL ? 0 : chunk_length(c);
+  return length >= units && (fit == NULL || length <= chunk_length(fit)) ? c : fit;
+}
+
+/* The closest fit that is at hand: of the index, or an open hole. */
 fh_inline fh_chunk *hole_at_hand(fh_chunks *h, uint64_t units) {
   fh_hole *hole = fh_bins_find(&h->holes, units, hole_length);
-  uint64_t length = h->open == NULL ? 0 : chunk_length(h->open);
-  if (length >= units && (hole == NULL || length <= hole_length(hole))) {
-    return h->open;
-  }
-  return hole == NULL ? NULL : hole_chunk(hole);
+  fh_chunk *fit = hole == NULL ? NULL : hole_chunk(hole);
+  fit = hole_closer(fit, h->open[FH_OPEN_JOINED], units);
+  return hole_closer(fit, h->open[FH_OPEN_REST], units);
 }
 
 static fh_chunk *hole_find(fh_chunks *, uint64_t units);
@@ -248,30 +268,38 @@ static fh_noinline fh_chunk *hole_find(fh_chunks *h, uint64_t units) {
 }
 
 /* Splits what is too large; the chunk is used afterwards. */
-static void hole_use(fh_chunks *h, fh_chunk *c, uint64_t units) {
-  hole_state was = hole_read(c);
-  uint64_t rest = was.length - units, ahead = ahead_units(h, c), dirty = was.dirty;
-  h->budget.reused += was.flags == 0 ? fh_min(units, was.length - was.dirty) * FH_UNIT : 0;
-  hole_take(h, &was);
-  if (rest < FH_SPLIT_LEAST) {
-    chunk_write(c, was.length, was.before, CHUNK_USED);
-    chunk_tell(chunk_at(c, (int64_t)was.length), was.length, false);
+fh_inline void hole_split(fh_chunks *h, const hole_state *was, uint64_t units) {
+  fh_chunk *c = was->at;
+  uint64_t rest = was->length - units, ahead = ahead_units(h, was), dirty = was->dirty;
+  h->budget.reused += was->flags == 0 ? fh_min(units, was->length - dirty) * FH_UNIT : 0;
+  fh_open open = hole_take(h, was);
+  if (fh_unlikely(rest < FH_SPLIT_LEAST)) {
+    chunk_write(c, was->length, was->before, CHUNK_USED);
+    chunk_tell(chunk_at(c, (int64_t)was->length), was->length, false);
     holes_tell_when_much(h);
     return;
   }
   dirty = dirty <= ahead ? ahead - fh_min(ahead, units) : dirty; /* else nobody knows where it lies */
-  fh_holes_close(h);
-  hole_put(h, &(hole_state){chunk_at(c, (int64_t)units), rest, units, fh_min(dirty, rest), was.flags}, true);
-  chunk_write(c, units, was.before, CHUNK_USED);
+  if (open != FH_OPEN_REST) {
+    fh_holes_close(h, FH_OPEN_REST);
+  }
+  hole_put(h, &(hole_state){chunk_at(c, (int64_t)units), rest, units, fh_min(dirty, rest), was->flags}, FH_OPEN_REST);
+  chunk_write(c, units, was->before, CHUNK_USED);
+}
+
+static fh_noinline void hole_use(fh_chunks *h, fh_chunk *c, uint64_t units) {
+  hole_state was = hole_read(c);
+  hole_split(h, &was, units);
 }
 
 /* A fault costs far more than the page that it brings. A heap that goes on into memory that is not there will need more
  * of it: some is asked for at once, from where the chunk and the links of the rest behind it reach beyond what is. */
-static void populate_ahead(fh_chunks *h, fh_chunk *c, uint64_t units) {
+static fh_noinline void populate_ahead(fh_chunks *h, fh_chunk *c, uint64_t units) {
+  hole_state hole = hole_read(c);
   size_t page = fh_os_page_size();
   size_t more = fh_round_down(fh_min((size_t)live_units(h) * FH_UNIT / AHEAD_SHARE, AHEAD_MOST), page);
-  char *from = (char *)fh_round_up((uintptr_t)c + sizeof(big_hole), page), *end = (char *)chunk_next(c);
-  from = ahead_units(h, c) != 0 && h->ahead > from ? h->ahead : from;
+  char *from = (char *)fh_round_up((uintptr_t)c + sizeof(big_hole), page), *end = hole_end(&hole);
+  from = ahead_units(h, &hole) != 0 && h->ahead > from ? h->ahead : from;
   bool reaches = (char *)chunk_at(c, (int64_t)units) + sizeof(big_hole) > from;
   if (reaches && more > page && from < end && (size_t)(end - from) > more && fh_os_populate(from, more)) {
     h->ahead = from + more;
@@ -281,16 +309,16 @@ static void populate_ahead(fh_chunks *h, fh_chunk *c, uint64_t units) {
 static void *take_hole(fh_chunks *h, uint64_t units, size_t *unzeroed) {
   fh_chunk *c = hole_at_hand(h, units);
   c = fh_likely(c != NULL) ? c : hole_make(h, units);
-  if (c == NULL) {
+  if (fh_unlikely(c == NULL)) {
     return NULL;
   }
-  bool fresh = (chunk_flags(c) & CHUNK_FRESH) != 0;
-  if (chunk_length(c) >= FH_BIG_UNITS && big_of(c)->units <= ahead_units(h, c)) {
+  hole_state hole = hole_read(c);
+  if (hole.length >= FH_BIG_UNITS && hole.dirty <= ahead_units(h, &hole)) {
     populate_ahead(h, c, units);
   }
-  hole_use(h, c, units);
+  hole_split(h, &hole, units);
   if (unzeroed != NULL) {
-    *unzeroed = fresh ? sizeof(big_hole) - FH_CHUNK_HEAD : SIZE_MAX;
+    *unzeroed = (hole.flags & CHUNK_FRESH) != 0 ? sizeof(big_hole) - FH_CHUNK_HEAD : SIZE_MAX;
   }
   return chunk_user(c);
 }
@@ -302,15 +330,19 @@ static uint64_t chunk_fit(size_t bytes) {
 }
 
 void *fh_chunk_take(fh_chunks *h, size_t bytes, size_t *unzeroed) {
-  uint64_t units = chunk_fit(bytes);
-  void *user = bytes <= FH_QUICK_MAX ? fh_quick_take(h, units) : NULL;
+  uint64_t units = chunk_units(bytes);
+  if (bytes > FH_QUICK_MAX) {
+    return take_hole(h, units, unzeroed);
+  }
+  unsigned class = fh_quick_class_up(units);
+  void *user = fh_quick_take_class(h, class);
   if (user != NULL) {
     if (unzeroed != NULL) {
       *unzeroed = SIZE_MAX;
     }
     return user;
   }
-  return take_hole(h, units, unzeroed);
+  return take_hole(h, fh_quick_class_units(class), unzeroed);
 }
 
 /* What was given back last of that length, if it lies right: who wants aligned memory once wants it again. */

@@ -8,11 +8,11 @@ void fh_holes_tell(fh_chunks *h) {
   }
 }
 
-void fh_holes_close(fh_chunks *h) {
-  if (h->open != NULL) {
-    hole_state hole = hole_read(h->open);
+void fh_holes_close(fh_chunks *h, fh_open which) {
+  if (h->open[which] != NULL) {
+    hole_state hole = hole_read(h->open[which]);
     hole_link_up(h, &hole);
-    h->open = NULL;
+    h->open[which] = NULL;
   }
 }
 
@@ -69,7 +69,8 @@ static bool purge_some(fh_chunks *h, uint64_t target) {
 
 size_t fh_holes_purge(fh_chunks *h, uint64_t target) {
   size_t before = (size_t)h->dirty_units;
-  fh_holes_close(h);
+  fh_holes_close(h, FH_OPEN_REST);
+  fh_holes_close(h, FH_OPEN_JOINED);
   while (h->dirty_units > target && purge_some(h, target)) {
   }
   return (before - (size_t)h->dirty_units) * FH_UNIT;

@@ -46,12 +46,13 @@ fh_inline void hole_link_up(fh_chunks *h, const hole_state *hole) {
   }
 }
 
-/* The rest of what was split last is open: in no list. Who takes a row of chunks takes the next from it, and who gives
- * them back makes it longer, each time of another length. For those who look for a fit it is a hole like all others
- * (the idea is the designated victim of Lea's dlmalloc). */
-void fh_holes_close(fh_chunks *); /* puts it into the index */
+/* Two holes are open, that is in no list: the rest of what was split last, and what was coalesced last. Who takes a row
+ * of chunks takes the next from the one, and who gives a row back makes the other longer, each time of another length.
+ * For those who look for a fit they are holes like all others (the idea is the designated victim of Lea's dlmalloc, of
+ * which there is one, the rest). */
+void fh_holes_close(fh_chunks *, fh_open); /* puts it into the index, if there is one */
 
-fh_inline void hole_put(fh_chunks *h, const hole_state *hole, bool open) {
+fh_inline void hole_put(fh_chunks *h, const hole_state *hole, fh_open as) {
   chunk_write(hole->at, hole->length, hole->before, hole->flags);
   chunk_tell(chunk_at(hole->at, (int64_t)hole->length), hole->length, true);
   h->free_units += hole->length;
@@ -61,35 +62,41 @@ fh_inline void hole_put(fh_chunks *h, const hole_state *hole, bool open) {
     big_of(hole->at)->units = hole->dirty;
     holes_tell_when_much(h);
   }
-  if (open) {
-    h->open = hole->at;
-  } else {
+  if (as == FH_LISTED) {
     hole_link_up(h, hole);
+  } else {
+    h->open[as] = hole->at;
   }
 }
 
-/* Most is put back at once, so the page runs hear of it then. True: it was the open one. */
-fh_inline bool hole_take(fh_chunks *h, const hole_state *hole) {
+/* Most is put back at once, so the page runs hear of it then. What it was; an open one is none any more. */
+fh_inline fh_open hole_take(fh_chunks *h, const hole_state *hole) {
   h->free_units -= hole->length;
   if (hole->length >= FH_BIG_UNITS) {
     h->big_units -= (int64_t)hole->length;
     h->dirty_units -= hole->dirty;
   }
-  if (hole->at == h->open) {
-    h->open = NULL;
-    return true;
+  if (hole->at == h->open[FH_OPEN_REST]) {
+    h->open[FH_OPEN_REST] = NULL;
+    return FH_OPEN_REST;
+  }
+  if (hole->at == h->open[FH_OPEN_JOINED]) {
+    h->open[FH_OPEN_JOINED] = NULL;
+    return FH_OPEN_JOINED;
   }
   fh_bins_remove(&h->holes, hole_link(hole->at), hole->length);
   if (hole->length >= FH_BIG_UNITS && hole->dirty != 0) {
     fh_hole_leave(&big_of(hole->at)->dirty);
   }
-  return false;
+  return FH_LISTED;
 }
 
+fh_inline char *hole_end(const hole_state *hole) { return (char *)chunk_at(hole->at, (int64_t)hole->length); }
+
 /* What of a hole was asked for ahead, in front of what is not there, and the page that joining two of them counts. */
-fh_inline uint64_t ahead_units(const fh_chunks *h, fh_chunk *c) {
-  bool within = (char *)c < h->ahead && h->ahead < (char *)chunk_next(c);
-  return within ? ((size_t)(h->ahead - (char *)c) + fh_os_page_size()) / FH_UNIT : 0;
+fh_inline uint64_t ahead_units(const fh_chunks *h, const hole_state *hole) {
+  bool within = (char *)hole->at < h->ahead && h->ahead < hole_end(hole);
+  return within ? (size_t)(h->ahead - (char *)hole->at) / FH_UNIT + h->page_units : 0;
 }
 
 fh_inline void ahead_forget(fh_chunks *h, const char *from, const char *to) {

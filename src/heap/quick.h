@@ -39,10 +39,9 @@ fh_inline uint64_t fh_quick_class_units(unsigned class) {
   return ((uint64_t)(class - step * 32) << step) + 1;
 }
 
-/* A chunk that is not shorter, and hardly longer; NULL: none waits. units <= those of FH_QUICK_MAX. The bits of one
- * word are looked at only: what is lost where words meet is not worth a second one. */
-fh_inline void *fh_quick_take(fh_chunks *h, uint64_t units) {
-  unsigned class = fh_quick_class_up(units);
+/* A chunk of a class or hardly longer; NULL: none waits. The bits of one word are looked at only: what is lost where
+ * words meet is not worth a second one. */
+fh_inline void *fh_quick_take_class(fh_chunks *h, unsigned class) {
   uint64_t near = h->quick_some[class / 64] >> class % 64 & h->quick_near;
   if (fh_unlikely(near == 0)) {
     return NULL;
@@ -59,6 +58,9 @@ fh_inline void *fh_quick_take(fh_chunks *h, uint64_t units) {
   chunk_set(c, head & ~(uint64_t)CHUNK_QUICK);
   return user;
 }
+
+/* A chunk that is not shorter than units <= those of FH_QUICK_MAX. */
+fh_inline void *fh_quick_take(fh_chunks *h, uint64_t units) { return fh_quick_take_class(h, fh_quick_class_up(units)); }
 
 /* False when it is not a used chunk, not a short one, the head behind it was overwritten, or there is no room. The END
  * of a stretch looks like a used chunk of no length. */

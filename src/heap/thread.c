@@ -25,6 +25,7 @@ static fh_heap *heap_make(void) {
   }
   fh_slab_start(heap);
   heap->chunks.heap = heap;
+  heap->chunks.page_units = fh_os_page_size() / FH_UNIT;
   heap->quantum = FH_REMOTE_QUANTUM;
   heap->number = (uint16_t)__atomic_fetch_add(&heaps_made, 1, __ATOMIC_RELAXED);
   heap->next = __atomic_load_n(&all_heaps, __ATOMIC_RELAXED);

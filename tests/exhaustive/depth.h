@@ -4,8 +4,8 @@
 
 #include "model/require.h"
 
-/* One call more takes about ten times as long. Half a minute at most in any build; the thread sanitizer has nothing to
- * see here and is the slowest. */
+/* One call more takes about ten times as long. Ten seconds or so in any build, and script/soak goes on to one call
+ * more; the thread sanitizer has nothing to see here and is the slowest. */
 #if defined(__SANITIZE_THREAD__)
 enum { CALLS_LESS = 2 };
 #elif defined(FREEHOLD_DEBUG) || defined(__SANITIZE_ADDRESS__)

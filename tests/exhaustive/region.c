@@ -12,7 +12,7 @@ enum {
   MORE = 96,    /* what an extension adds */
   ALIGNED = 64, /* what an aligned request asks for */
   BYTES = 2048, /* all there is */
-  USUAL = 7,
+  USUAL = 6,
   DEEPEST = 9,
   BLOCKS = DEEPEST,
   MOST = 64

@@ -95,6 +95,20 @@ static size_t check_stretch(const fh_chunks *h, size_t from) {
   return i;
 }
 
+static bool is_open(const fh_chunks *h, const fh_chunk *c) {
+  return c == h->open[FH_OPEN_REST] || c == h->open[FH_OPEN_JOINED];
+}
+
+static size_t count_open(const fh_chunks *h) {
+  size_t count = 0;
+  for (unsigned i = 0; i < FH_OPEN; i++) {
+    count += h->open[i] != NULL;
+    assert_true(h->open[i] == NULL || find(chunk_user(h->open[i]))->state == FH_CHUNK_HOLE);
+  }
+  assert_true(count < 2 || h->open[FH_OPEN_REST] != h->open[FH_OPEN_JOINED]);
+  return count;
+}
+
 /* In the index; what it says of each agrees with its head. */
 static size_t count_indexed(const fh_chunks *h) {
   size_t count = 0;
@@ -103,7 +117,7 @@ static size_t count_indexed(const fh_chunks *h) {
       for (fh_hole *hole = h->holes.head[group][bin]; hole != NULL; hole = hole->next, count++) {
         fh_bins_place place = fh_bins_place_of(hole_length(hole));
         assert_true(place.group == group && place.bin == bin);
-        assert_ptr_not_equal(hole_chunk(hole), h->open);
+        assert_true(!is_open(h, hole_chunk(hole)));
       }
     }
   }
@@ -121,8 +135,7 @@ static void check_all(const fh_chunks *h) {
   for (size_t i = 0; i < walked_count; i++) {
     big += walked[i].state == FH_CHUNK_HOLE && walked[i].bytes >= FH_BIG_UNITS * FH_UNIT ? walked[i].bytes : 0;
   }
-  assert_true(h->open == NULL || find(chunk_user(h->open))->state == FH_CHUNK_HOLE);
-  assert_int_equal(count_indexed(h) + (h->open != NULL), count_state(FH_CHUNK_HOLE));
+  assert_int_equal(count_indexed(h) + count_open(h), count_state(FH_CHUNK_HOLE));
   assert_int_equal(h->total_bytes, total);
   assert_int_equal(h->free_units * FH_UNIT, bytes_of_state(FH_CHUNK_HOLE));
   assert_int_equal(h->big_units * FH_UNIT, big);
@@ -238,7 +251,7 @@ static void drop_ballast(fh_chunks *h) {
 
 /* What is split last is in no list, and is the hole that rows of chunks come from; but a closer fit is taken first, as
  * if it were in the index. */
-static void rows_come_from_the_open_hole(void **state) {
+static void rows_come_from_the_rest(void **state) {
   enum { EACH = 2 * LONG, FIT = FH_STRETCH_LEAST / EACH, ROW = FIT < 8 ? FIT : 8 }; /* of one stretch */
   (void)state;
   fh_chunks *h = mine();
@@ -246,10 +259,10 @@ static void rows_come_from_the_open_hole(void **state) {
   for (int i = 0; i < ROW; i++) {
     row[i] = take(h, EACH);
     assert_true(i == 0 || row[i] == row[i - 1] + fh_chunk_usable(row[i - 1]) + FH_CHUNK_HEAD);
-    assert_ptr_equal(h->open, chunk_next(chunk_of(row[i])));
+    assert_ptr_equal(h->open[FH_OPEN_REST], chunk_next(chunk_of(row[i])));
   }
   fh_chunk_give(h, "free", row[ROW - 1]); /* joins it, and it stays open */
-  assert_ptr_equal(h->open, chunk_of(row[ROW - 1]));
+  assert_ptr_equal(h->open[FH_OPEN_REST], chunk_of(row[ROW - 1]));
   assert_ptr_equal(take(h, EACH), row[ROW - 1]);
   fh_chunk_give(h, "free", row[0]); /* a hole of that length */
   check_all(h);
@@ -257,16 +270,73 @@ static void rows_come_from_the_open_hole(void **state) {
   fh_chunk_give(h, "free", row[0]);
   char *part = take(h, LONG); /* of the hole, whose rest is open now; the long one is in the index */
   assert_ptr_equal(part, row[0]);
-  assert_ptr_equal(h->open, chunk_next(chunk_of(part)));
+  assert_ptr_equal(h->open[FH_OPEN_REST], chunk_next(chunk_of(part)));
   check_all(h);
-  char *whole = take(h, fh_chunk_usable(chunk_user(h->open))); /* nothing is left of it */
-  assert_null(h->open);
+  char *whole = take(h, fh_chunk_usable(chunk_user(h->open[FH_OPEN_REST]))); /* nothing is left of it */
+  assert_null(h->open[FH_OPEN_REST]);
   check_all(h);
   fh_chunk_give(h, "free", whole);
   fh_chunk_give(h, "free", part);
   for (int i = 1; i < ROW; i++) {
     fh_chunk_give(h, "free", row[i]);
   }
+  check_all(h);
+}
+
+/* What the second of a row joins is in no list either, until there is another row. */
+static void rows_go_back_to_one_hole(void **state) {
+  enum { EACH = (FH_QUICK_LONGEST + 1) * FH_UNIT, ROW = FH_STRETCH_LEAST < 12 * EACH ? 5 : 9 }; /* of one stretch */
+  (void)state;
+  fh_chunks *h = mine();
+  char *row[ROW];
+  for (int i = 0; i < ROW; i++) {
+    row[i] = take(h, EACH);
+  }
+  size_t indexed = count_indexed(h);
+  for (int i = 0; i < ROW / 2; i++) { /* up */
+    fh_chunk_give(h, "free", row[i]);
+    assert_ptr_equal(h->open[FH_OPEN_JOINED], i == 0 ? NULL : chunk_of(row[0]));
+    assert_int_equal(count_indexed(h), indexed + (i == 0));
+    check_all(h);
+  }
+  for (int i = ROW - 2; i > ROW / 2; i--) { /* down: a second row closes the first */
+    fh_chunk_give(h, "free", row[i]);
+    assert_ptr_equal(h->open[FH_OPEN_JOINED], chunk_of(row[i == ROW - 2 ? 0 : i]));
+    assert_int_equal(count_indexed(h), indexed + 1);
+    check_all(h);
+  }
+  fh_chunk_give(h, "free", row[ROW / 2]); /* joins all */
+  check_all(h);
+  fh_chunk_give(h, "free", row[ROW - 1]); /* and the rest of what was split last */
+  assert_null(h->open[FH_OPEN_JOINED]);
+  check_all(h);
+}
+
+/* An open hole serves like any other. */
+static void open_holes_serve(void **state) {
+  (void)state;
+  fh_chunks *h = mine();
+  char *one = take(h, LONG), *two = take(h, LONG), *three = take(h, LONG), *guard = take(h, LONG);
+  fh_chunk_give(h, "free", one);
+  fh_chunk_give(h, "free", two);
+  assert_ptr_equal(h->open[FH_OPEN_JOINED], chunk_of(one));
+  check_all(h);
+  char *fits = take(h, (size_t)chunk_length(chunk_of(one)) * FH_UNIT - FH_CHUNK_HEAD); /* nothing fits as well */
+  assert_ptr_equal(fits, one);
+  assert_null(h->open[FH_OPEN_JOINED]);
+  check_all(h);
+  fh_chunk_give(h, "free", fits); /* coalesced last, but what it joins is not */
+  fh_chunk_give(h, "free", three);
+  assert_ptr_equal(h->open[FH_OPEN_JOINED], chunk_of(one));
+  char *part = take(h, LONG + LONG / 2); /* of it, if it is the shortest that fits */
+  check_all(h);
+  fh_chunk_trim(h);
+  for (unsigned i = 0; i < FH_OPEN; i++) {
+    assert_null(h->open[i]); /* what is dirty is looked for in lists */
+  }
+  check_all(h);
+  fh_chunk_give(h, "free", part);
+  fh_chunk_give(h, "free", guard);
   check_all(h);
 }
 
@@ -903,7 +973,9 @@ int main(void) {
       cmocka_unit_test(long_chunks_join),
       cmocka_unit_test(quick_chunks_join),
       cmocka_unit_test(holes_are_split),
-      cmocka_unit_test(rows_come_from_the_open_hole),
+      cmocka_unit_test(rows_come_from_the_rest),
+      cmocka_unit_test(rows_go_back_to_one_hole),
+      cmocka_unit_test(open_holes_serve),
       cmocka_unit_test(quick_lists_keep_chunks),
       cmocka_unit_test(classes_agree),
       cmocka_unit_test(quick_lists_serve_near_lengths),
