@@ -129,11 +129,12 @@ static fh_cold void *realloc_counted(void *pointer, size_t bytes) {
   return now;
 }
 
-/* A block that is hardly longer than it is to be, and not short. */
+/* A block that is hardly longer than it is to be: by less than is split off, or by no more than two classes of chunks
+ * are apart, which a buffer that grows by a little each time need not look for. */
 fh_inline bool stays(const void *pointer, size_t bytes) {
   size_t usable;
   return fh_usable_near(pointer, &usable) && bytes <= usable && bytes > usable / 2 &&
-         usable - bytes < FH_SPLIT_LEAST * FH_UNIT;
+         usable - bytes < FH_SPLIT_LEAST * FH_UNIT + usable / 32;
 }
 
 static fh_noinline void *realloc_slow(void *pointer, size_t bytes) {

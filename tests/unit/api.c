@@ -94,6 +94,23 @@ static void realloc_stays_where_it_may(void **state) {
   }
 }
 
+/* A buffer of a chunk's length changes by a little again and again: nothing is split off for less than a class or two,
+ * and all that is more goes back. */
+static void chunks_keep_a_little(void **state) {
+  (void)state;
+  for (size_t size = 2000; size < (100u << 10); size += size / 7) {
+    char *p = fh_malloc(size), *guard = fh_malloc(size);
+    size_t usable = fh_usable_size(p);
+    assert_ptr_equal(fh_realloc(p, usable - usable / 32), p);
+    assert_int_equal(fh_usable_size(p), usable);
+    assert_ptr_equal(fh_realloc(p, usable - usable / 8), p);
+    assert_true(fh_usable_size(p) < usable - usable / 16);
+    assert_true(fh_usable_size(p) >= usable - usable / 8);
+    fh_free(p);
+    fh_free(guard);
+  }
+}
+
 static void usable_sizes(void **state) {
   (void)state;
   assert_int_equal(fh_usable_size(NULL), 0);
@@ -126,13 +143,10 @@ static void huge_grows_without_loss(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(zero_sizes),
-      cmocka_unit_test(impossible_sizes),
-      cmocka_unit_test(alignments),
-      cmocka_unit_test(errno_is_kept),
-      cmocka_unit_test(usable_sizes),
-      cmocka_unit_test(realloc_stays_where_it_may),
-      cmocka_unit_test(huge_grows_without_loss),
+      cmocka_unit_test(zero_sizes),           cmocka_unit_test(impossible_sizes),
+      cmocka_unit_test(alignments),           cmocka_unit_test(errno_is_kept),
+      cmocka_unit_test(usable_sizes),         cmocka_unit_test(realloc_stays_where_it_may),
+      cmocka_unit_test(chunks_keep_a_little), cmocka_unit_test(huge_grows_without_loss),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
