@@ -80,9 +80,18 @@ static void *realloc_slot(void *pointer, size_t old, size_t bytes) {
   return bytes <= old && bytes > old / 2 ? pointer : move_to_new(pointer, old, bytes);
 }
 
+/* By less than is split off and a 32nd part: classes of chunks are that far apart, and a buffer that grows by a little
+ * each time is most often within one. */
+fh_inline bool hardly_longer(size_t usable, size_t bytes) {
+  return bytes <= usable && bytes > usable / 2 && usable - bytes < FH_SPLIT_LEAST * FH_UNIT + usable / 32;
+}
+
 static void *realloc_chunk(fh_span *span, void *pointer, size_t old, size_t bytes) {
   bool mine = span->heap == fh_this.heap && fh_this.heap != NULL;
   bool fits = bytes > FH_SLAB_MAX && bytes <= FH_CHUNK_MAX;
+  if (hardly_longer(old, bytes)) {
+    return pointer;
+  }
   if (fits && mine && fh_chunk_resize(&fh_this.heap->chunks, pointer, bytes)) {
     return pointer;
   }
@@ -129,12 +138,10 @@ static fh_cold void *realloc_counted(void *pointer, size_t bytes) {
   return now;
 }
 
-/* A block that is hardly longer than it is to be: by less than is split off, or by no more than two classes of chunks
- * are apart, which a buffer that grows by a little each time need not look for. */
+/* A block that is hardly longer than it is to be. */
 fh_inline bool stays(const void *pointer, size_t bytes) {
   size_t usable;
-  return fh_usable_near(pointer, &usable) && bytes <= usable && bytes > usable / 2 &&
-         usable - bytes < FH_SPLIT_LEAST * FH_UNIT + usable / 32;
+  return fh_usable_near(pointer, &usable) && hardly_longer(usable, bytes);
 }
 
 static fh_noinline void *realloc_slow(void *pointer, size_t bytes) {

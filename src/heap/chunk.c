@@ -77,7 +77,7 @@ static bool stretch_drop(fh_chunks *h, const hole_state *hole) {
 /* Coalescing. */
 
 /* Takes the hole at c, which lies in front of `now` or behind it, to be a part of it. What a purge leaves of a big
- * hole, the page with the links and the one where it ends, was not counted. What it was. */
+ * hole, the page with the links and the one where it ends, was not counted. Where it was until now. */
 fh_inline fh_open hole_join(fh_chunks *h, fh_chunk *c, hole_state *now) {
   hole_state hole = hole_read(c);
   if (c < now->at) {
@@ -93,7 +93,7 @@ static fh_cold _Noreturn void head_is_damaged(fh_chunk *c) {
   fh_fatal("free", chunk_user(c), "the header behind this allocation is damaged: something wrote past its end");
 }
 
-/* What the hole is to be that comes of a chunk and the holes beside it. */
+/* Where the hole is to be that comes of a chunk and the holes beside it; in a row: one of them was coalesced last. */
 fh_inline fh_open open_as(fh_chunks *h, fh_open before, fh_open after, bool row) {
   if (before == FH_OPEN_REST || after == FH_OPEN_REST) {
     return FH_OPEN_REST;
@@ -101,7 +101,9 @@ fh_inline fh_open open_as(fh_chunks *h, fh_open before, fh_open after, bool row)
   if (!row) {
     return FH_LISTED;
   }
-  fh_holes_close(h, FH_OPEN_JOINED);
+  if (before != FH_OPEN_JOINED && after != FH_OPEN_JOINED) {
+    fh_holes_close(h, FH_OPEN_JOINED);
+  }
   return FH_OPEN_JOINED;
 }
 

@@ -12,8 +12,8 @@
  * Chunks of up to FH_QUICK_MAX bytes are cut to the lengths of classes at most 1/32 apart, and one that is given back
  * waits in the quick list of its class (heap/quick.h). When all lists together hold too much, some are coalesced with
  * their neighbours and what comes out is indexed by length (fit/bins.h), but for the rest of the last split and what
- * was coalesced last, which are open (heap/chunk_holes.h). Big holes have their pages purged under a budget of their
- * own. Nothing here is locked: a heap is used by its thread alone. */
+ * the last row of chunks was coalesced into, which are open (heap/chunk_holes.h). Big holes have their pages purged
+ * under a budget of their own. Nothing here is locked: a heap is used by its thread alone. */
 #ifndef FH_HEAP_CHUNK_H
 #define FH_HEAP_CHUNK_H
 
@@ -40,7 +40,7 @@ typedef struct fh_chunk {
   uint64_t head;
 } fh_chunk;
 
-/* Which open hole it is. */
+/* Which of the open holes a hole is, or that it is in the index. */
 typedef enum fh_open { FH_OPEN_REST, FH_OPEN_JOINED, FH_OPEN, FH_LISTED = FH_OPEN } fh_open;
 
 typedef struct fh_chunks {
@@ -65,7 +65,7 @@ typedef struct fh_chunks {
   int64_t noted_units;                             /* of these the page runs know */
   uint64_t page_units;                             /* in a page of the kernel's */
   fh_chunk *open[FH_OPEN];                         /* the holes that are in no list; NULL: none */
-  fh_chunk *coalesced;                             /* where the hole began that was coalesced last */
+  fh_chunk *coalesced;                             /* where the hole began that was coalesced last; it may be gone */
   char *ahead;                                     /* end of the memory asked for beyond what is used */
   fh_budget budget;                                /* beside what may be dirty in any case */
   uint64_t quick_some[(FH_QUICK_LISTS + 63) / 64]; /* bit i: quick[i] is not NULL */

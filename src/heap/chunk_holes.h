@@ -46,10 +46,11 @@ fh_inline void hole_link_up(fh_chunks *h, const hole_state *hole) {
   }
 }
 
-/* Two holes are open, that is in no list: the rest of what was split last, and what was coalesced last. Who takes a row
- * of chunks takes the next from the one, and who gives a row back makes the other longer, each time of another length.
- * For those who look for a fit they are holes like all others (the idea is the designated victim of Lea's dlmalloc, of
- * which there is one, the rest). */
+/* Two holes are open, that is in no list: the rest of what was split last, and what the last row of chunks was
+ * coalesced into, from the second of them on. Who takes a row takes the next from the one, and who gives a row back
+ * makes the other longer, each time of another length. A row beside the rest joins that. For those who look for a fit
+ * they are holes like all others (the idea is the designated victim of Lea's dlmalloc, which is the rest). Both go into
+ * the index before anything is purged. docs/decisions/0004. */
 void fh_holes_close(fh_chunks *, fh_open); /* puts it into the index, if there is one */
 
 fh_inline void hole_put(fh_chunks *h, const hole_state *hole, fh_open as) {

@@ -7,7 +7,15 @@
 #include "exhaustive/depth.h"
 #include "range/node.h"
 
-enum { BASE = 5, SIZE = 11, MOST = 40, USUAL = 5, DEEPEST = 9, BLOCKS = DEEPEST, BYTES = 4096 };
+enum {
+  BASE = 5,
+  SIZE = 11,
+  MOST = 40,
+  USUAL = 5 /* script/soak: one more */,
+  DEEPEST = 9,
+  BLOCKS = DEEPEST,
+  BYTES = 4096
+};
 
 typedef struct hole {
   uint64_t start, length;

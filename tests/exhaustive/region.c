@@ -12,7 +12,7 @@ enum {
   MORE = 96,    /* what an extension adds */
   ALIGNED = 64, /* what an aligned request asks for */
   BYTES = 2048, /* all there is */
-  USUAL = 6,
+  USUAL = 6,    /* script/soak: one more */
   DEEPEST = 9,
   BLOCKS = DEEPEST,
   MOST = 64

@@ -109,6 +109,15 @@ static size_t count_open(const fh_chunks *h) {
   return count;
 }
 
+static uint64_t dirty_open(const fh_chunks *h) {
+  uint64_t units = 0;
+  for (unsigned i = 0; i < FH_OPEN; i++) {
+    bool big = h->open[i] != NULL && chunk_length(h->open[i]) >= FH_BIG_UNITS;
+    units += big ? big_of(h->open[i])->units : 0;
+  }
+  return units;
+}
+
 /* In the index; what it says of each agrees with its head. */
 static size_t count_indexed(const fh_chunks *h) {
   size_t count = 0;
@@ -122,6 +131,21 @@ static size_t count_indexed(const fh_chunks *h) {
     }
   }
   return count;
+}
+
+/* On the lists of what is dirty; each hole is on that of its dirty units. */
+static uint64_t dirty_listed(const fh_chunks *h) {
+  uint64_t units = 0;
+  for (unsigned i = 0; i < FH_DIRTY_LISTS; i++) {
+    for (const fh_hole *link = h->dirty[i].next; link != NULL; link = link->next) {
+      const big_hole *big = (const big_hole *)(const void *)((const char *)link - offsetof(big_hole, dirty));
+      unsigned step = fh_highest_bit(big->units * FH_UNIT | 4096) - 12;
+      assert_int_equal(fh_min(step, FH_DIRTY_LISTS - 1), i);
+      assert_true(big->units != 0 && !is_open(h, (const fh_chunk *)(const void *)big));
+      units += big->units;
+    }
+  }
+  return units;
 }
 
 /* Every header, and the sums that the heap keeps. */
@@ -140,6 +164,7 @@ static void check_all(const fh_chunks *h) {
   assert_int_equal(h->free_units * FH_UNIT, bytes_of_state(FH_CHUNK_HOLE));
   assert_int_equal(h->big_units * FH_UNIT, big);
   assert_true(h->dirty_units <= (uint64_t)h->big_units);
+  assert_int_equal(dirty_listed(h) + dirty_open(h), h->dirty_units);
 }
 
 static fh_chunks *mine(void) {
@@ -285,9 +310,10 @@ static void rows_come_from_the_rest(void **state) {
 
 /* What the second of a row joins is in no list either, until there is another row. */
 static void rows_go_back_to_one_hole(void **state) {
-  enum { EACH = (FH_QUICK_LONGEST + 1) * FH_UNIT, ROW = FH_STRETCH_LEAST < 12 * EACH ? 5 : 9 }; /* of one stretch */
+  enum { EACH = (FH_QUICK_LONGEST + 1) * FH_UNIT, ROW = FH_STRETCH_LEAST < 12 * EACH ? 5 : 7 }; /* of one stretch */
   (void)state;
   fh_chunks *h = mine();
+  h->mark_units = 0; /* of the tests before: it is not to be found shrunken */
   char *row[ROW];
   for (int i = 0; i < ROW; i++) {
     row[i] = take(h, EACH);
@@ -306,6 +332,7 @@ static void rows_go_back_to_one_hole(void **state) {
     check_all(h);
   }
   fh_chunk_give(h, "free", row[ROW / 2]); /* joins all */
+  assert_int_equal(count_indexed(h), indexed);
   check_all(h);
   fh_chunk_give(h, "free", row[ROW - 1]); /* and the rest of what was split last */
   assert_null(h->open[FH_OPEN_JOINED]);
@@ -316,6 +343,7 @@ static void rows_go_back_to_one_hole(void **state) {
 static void open_holes_serve(void **state) {
   (void)state;
   fh_chunks *h = mine();
+  h->mark_units = 0;
   char *one = take(h, LONG), *two = take(h, LONG), *three = take(h, LONG), *guard = take(h, LONG);
   fh_chunk_give(h, "free", one);
   fh_chunk_give(h, "free", two);
@@ -325,10 +353,13 @@ static void open_holes_serve(void **state) {
   assert_ptr_equal(fits, one);
   assert_null(h->open[FH_OPEN_JOINED]);
   check_all(h);
-  fh_chunk_give(h, "free", fits); /* coalesced last, but what it joins is not */
+  fh_chunk_give(h, "free", fits); /* joins nothing: into the index */
   fh_chunk_give(h, "free", three);
   assert_ptr_equal(h->open[FH_OPEN_JOINED], chunk_of(one));
-  char *part = take(h, LONG + LONG / 2); /* of it, if it is the shortest that fits */
+  char *part = take(h, LONG + LONG / 2); /* of it: the shortest that fits */
+  assert_ptr_equal(part, one);
+  assert_null(h->open[FH_OPEN_JOINED]);
+  assert_ptr_equal(h->open[FH_OPEN_REST], chunk_next(chunk_of(part)));
   check_all(h);
   fh_chunk_trim(h);
   for (unsigned i = 0; i < FH_OPEN; i++) {
