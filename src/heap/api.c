@@ -80,8 +80,8 @@ static void *realloc_slot(void *pointer, size_t old, size_t bytes) {
   return bytes <= old && bytes > old / 2 ? pointer : move_to_new(pointer, old, bytes);
 }
 
-/* By less than is split off and a 32nd part: classes of chunks are that far apart, and a buffer that grows by a little
- * each time is most often within one. */
+/* By less than is split off and a 32nd part together: classes of chunks are that far apart, and a buffer that grows by
+ * a little each time is most often within one. Where lengths are exact it is the price of that. */
 fh_inline bool hardly_longer(size_t usable, size_t bytes) {
   return bytes <= usable && bytes > usable / 2 && usable - bytes < FH_SPLIT_LEAST * FH_UNIT + usable / 32;
 }
