@@ -239,7 +239,7 @@ static void quick_make_room(fh_chunks *h) {
 
 /* Taking. */
 
-/* The shorter of two holes, if both fit; one may be NULL, `fit` fits. */
+/* The shorter of what fits so far, NULL for nothing, and another hole, if there is one and it fits too. */
 fh_inline fh_chunk *hole_closer(fh_chunk *fit, fh_chunk *c, uint64_t units) {
   uint64_t length = c == NULL ? 0 : chunk_length(c);
   return length >= units && (fit == NULL || length <= chunk_length(fit)) ? c : fit;

@@ -11,7 +11,7 @@ enum {
   BASE = 5,
   SIZE = 11,
   MOST = 40,
-  USUAL = 5 /* script/soak: one more */,
+  USUAL = 5, /* script/soak: one more */
   DEEPEST = 9,
   BLOCKS = DEEPEST,
   BYTES = 4096
